@@ -1,0 +1,122 @@
+// The words of admission: what a caller asks of an account's gate, what the gate answers, and what it
+// is told when a call ends. Plain JSON, since all of it crosses the RPC boundary between versions.
+import type { UsageRecord } from '../money/usage-record.ts'
+
+export type Lane = 'high' | 'normal' | 'low'
+
+export interface AdmissionAsk {
+  /** Made by the caller, unique for each attempt: the lease's id, and the handle to cancel a wait. */
+  readonly ticket: string
+  readonly tenant: string
+  readonly lane: Lane
+  /** What shares a rate limit and a breaker upstream: see `core/answering/model-class.ts`. */
+  readonly modelClass: string
+  /** The caller's guess of uncached input tokens: the cost for fair sharing and for the token buckets. */
+  readonly estimatedInputTokens: number
+  /** 0: answer at once. */
+  readonly maxWaitMs: number
+  /** The account's own numbers ride along, since an operator may change them while it runs. */
+  readonly account: AccountLimits
+}
+
+export interface AccountLimits {
+  readonly maxConcurrent: number
+  readonly minConcurrent: number
+  readonly draining: boolean
+}
+
+export type Admission =
+  | {
+      readonly kind: 'admitted'
+      readonly lease: Lease
+      readonly queuedMs: number
+      /** True: this call is a half-open probe; it must be settled within the probe's deadline. */
+      readonly probe: boolean
+    }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export interface Lease {
+  readonly id: string
+  readonly epoch: number
+  readonly expiresAt: number
+}
+
+export interface Refusal {
+  readonly reason: RefusalReason
+  /** Epoch ms at which asking again makes sense; null: not before an operator acts. */
+  readonly retryAt: number | null
+  readonly queuedMs: number
+}
+
+export type RefusalReason =
+  /** The breaker is open for this model class, or its probes are out. */
+  | 'open'
+  /** Every lease is out and the caller did not want to wait. */
+  | 'full'
+  /** No place left in the queue, or none left for this tenant. */
+  | 'queue_full'
+  /** Waited until its deadline. */
+  | 'queue_timeout'
+  /** The account's own rate limit says pause. */
+  | 'throttled'
+  /** 401 or 403: the credential does not work. */
+  | 'quarantined'
+  /** A spend limit was reached. */
+  | 'parked'
+  | 'draining'
+  /** The caller cancelled while it waited. */
+  | 'cancelled'
+
+/** What became of a call. Only `served`, `failed` and `throttled` teach the gate anything. */
+export type Outcome =
+  | { readonly kind: 'served' }
+  /** 5xx, 529, connection errors, timeouts, invalid bodies, an error event, a cut or a stall. */
+  | { readonly kind: 'failed'; readonly cause: FailureCause }
+  /** A 429; `rampLimited`: growing too fast (`ramp_limit_exceeded`). */
+  | {
+      readonly kind: 'throttled'
+      readonly retryAfterMs: number | null
+      readonly rampLimited: boolean
+    }
+  /** A 429 that waiting does not mend: the account's spend limit. */
+  | { readonly kind: 'spend_limited' }
+  /** 401 or 403: the account's credential is refused. */
+  | { readonly kind: 'credential_refused' }
+  /** Says nothing about the account: a caller's abort before an answer, our own refusal after admission. */
+  | { readonly kind: 'ignored' }
+
+export type FailureCause =
+  | 'status_5xx'
+  | 'overloaded'
+  | 'connection'
+  | 'connect_timeout'
+  | 'first_byte_timeout'
+  | 'idle_timeout'
+  | 'total_timeout'
+  | 'invalid_body'
+  | 'error_event'
+  | 'cut'
+
+export interface Settlement {
+  readonly leaseId: string
+  readonly epoch: number
+  readonly outcome: Outcome
+  /** The account's limits as this answer's headers told them; null where none came. */
+  readonly rate: RateObservation | null
+  /** What the call cost. Kept durably before the settlement is acknowledged; counted once by lease id. */
+  readonly usage: UsageRecord | null
+}
+
+/** `anthropic-ratelimit-*` of one answer, parsed; a missing dimension is absent. `resetAt` in epoch ms. */
+export interface RateObservation {
+  readonly requests?: RateDimension
+  readonly inputTokens?: RateDimension
+  readonly outputTokens?: RateDimension
+  readonly tokens?: RateDimension
+}
+
+export interface RateDimension {
+  readonly limit: number
+  readonly remaining: number
+  readonly resetAt: number | null
+}

@@ -1,0 +1,132 @@
+// Every interface that the flows depend on, and the bag that carries them. Adapters live in src/adapters;
+// each port has one contract suite in test/contract that every adapter passes.
+import type { Admission, AdmissionAsk, Settlement } from './core/admission/admission.ts'
+import type { Account } from './core/answering/account.ts'
+import type { Tier } from './core/money/tier.ts'
+import type { Config } from './config.ts'
+
+/** A key as its tenant's limits make it: all that a request needs to know of its caller. */
+export interface Caller {
+  readonly tenant: string
+  readonly keyId: string
+  readonly tier: Tier
+  readonly models: readonly string[] | null
+  readonly origins: readonly string[] | null
+  readonly limitsFail: 'open' | 'closed' | 'count'
+}
+
+/** A stored key with its tenant and tier joined. `secretHash` is HMAC-SHA-256 under the pepper, hex. */
+export interface StoredKey extends Caller {
+  readonly secretHash: string
+  readonly disabled: boolean
+  readonly tenantDisabled: boolean
+  readonly expiresAt: number | null
+}
+
+export interface KeyStore {
+  /** Throws when the store cannot be asked; null when there is no such key. */
+  findKey(keyId: string): Promise<StoredKey | null>
+  /** Answers or throws: for GET /ready. */
+  ping(): Promise<void>
+  /** True when some tenant or key allows this browser origin: a CORS preflight carries no key. */
+  allowsOrigin(origin: string): Promise<boolean>
+}
+
+export interface AccountGates {
+  /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
+  admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
+  cancel(account: Account, ticket: string): Promise<void>
+  renew(account: Account, leaseId: string): Promise<void>
+  /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */
+  settle(account: Account, settlement: Settlement): Promise<void>
+}
+
+export interface GateUnavailable {
+  readonly kind: 'unavailable'
+}
+
+/** The tenant's request-rate windows. One store round trip for all of them. */
+export interface RequestLimits {
+  /** Counts one request against every window, all or nothing. Bounded in time; never throws. */
+  take(caller: Caller): Promise<LimitDecision>
+  /** Gives one request back: it was refused for another reason after it was counted. */
+  refund(caller: Caller): Promise<void>
+  ping(): Promise<void>
+}
+
+export interface LimitWindow {
+  readonly name: 'minute' | 'hour'
+  readonly limit: number
+  readonly remaining: number
+  readonly windowSeconds: number
+  /** Seconds until the window has room for its whole limit again. */
+  readonly resetSeconds: number
+}
+
+export type LimitDecision =
+  | {
+      readonly kind: 'allowed'
+      readonly windows: readonly LimitWindow[]
+      readonly degraded: boolean
+    }
+  | {
+      readonly kind: 'refused'
+      readonly windows: readonly LimitWindow[]
+      /** The windows that refuse, by name. */
+      readonly refusedBy: readonly LimitWindow['name'][]
+      /** Ms after which one request would be admitted. */
+      readonly retryAfterMs: number
+      readonly degraded: boolean
+    }
+
+/** One call to Claude. The only port that sees HTTP. */
+export interface Upstream {
+  send(account: Account, call: UpstreamCall): Promise<Response>
+}
+
+export interface UpstreamCall {
+  readonly method: string
+  /** Path and query as the caller sent them. */
+  readonly target: string
+  readonly headers: Headers
+  readonly body: Uint8Array | null
+  readonly signal: AbortSignal
+}
+
+export interface UsageRow {
+  readonly tenant: string
+  readonly day: string
+  readonly model: string
+  readonly key: string
+  readonly user: string
+  readonly requests: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cacheWriteTokens: number
+  readonly cacheReadTokens: number
+  readonly costNanoUsd: number
+  readonly savedNanoUsd: number
+}
+
+export interface UsageReader {
+  /** Every row of one tenant between two days (UTC, inclusive), including what has not been rolled up yet. */
+  findUsage(tenant: string, fromDay: string, toDay: string): Promise<readonly UsageRow[]>
+}
+
+export interface LogLine {
+  readonly event: string
+  readonly [field: string]: string | number | boolean | null
+}
+
+export interface Services {
+  readonly config: Config
+  readonly accounts: readonly Account[]
+  readonly keys: KeyStore
+  readonly gates: AccountGates
+  readonly limits: RequestLimits
+  readonly usage: UsageReader
+  readonly upstream: Upstream
+  now(): number
+  random(): number
+  log(line: LogLine): void
+}

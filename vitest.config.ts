@@ -1,0 +1,35 @@
+// One config, one project for each place where tests run. `unit` is pure Node; `contract` runs the adapters'
+// suites; `workerd` runs the shells inside workerd; `e2e` drives the whole gateway over HTTP.
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 30_000 },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/gateway-global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // The files share one gateway and two cores.
+          maxWorkers: 1,
+        },
+      },
+    ],
+  },
+})
