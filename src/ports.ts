@@ -1,6 +1,6 @@
 // Every interface that the flows depend on, and the bag that carries them. Adapters live in src/adapters;
 // each port has one contract suite in test/contract that every adapter passes.
-import type { Admission, AdmissionAsk, Settlement } from './core/admission/admission.ts'
+import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admission/admission.ts'
 import type { Account } from './core/answering/account.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
@@ -36,7 +36,10 @@ export interface AccountGates {
   /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
   admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
-  renew(account: Account, leaseId: string): Promise<void>
+  /** Best effort: a renewal that is lost is made good by the next. */
+  renew(account: Account, lease: Lease): Promise<void>
+  /** Whether some call could be admitted now; throws when the gate cannot be reached. For GET /ready. */
+  isUsable(account: Account): Promise<boolean>
   /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */
   settle(account: Account, settlement: Settlement): Promise<void>
 }

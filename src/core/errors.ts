@@ -91,6 +91,8 @@ export interface GatewayErrorOptions {
   readonly retryAfterMs?: number | null
   /** Claude's `error.details`, such as `error_code`. */
   readonly details?: Readonly<Record<string, unknown>>
+  /** More headers that the answer carries, such as `sluice-account`. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
 }
 
@@ -99,6 +101,7 @@ export class GatewayError extends Error {
   readonly reason: Reason
   readonly retryAfterMs: number | null
   readonly details: Readonly<Record<string, unknown>> | null
+  readonly headers: Readonly<Record<string, string>>
 
   constructor(reason: Reason, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -107,6 +110,7 @@ export class GatewayError extends Error {
     this.retryAfterMs =
       options.retryAfterMs === undefined ? usualWaitMs(reason) : options.retryAfterMs
     this.details = options.details ?? null
+    this.headers = options.headers ?? {}
   }
 
   get status(): number {
@@ -126,6 +130,10 @@ export const threadUnsupported = (message: string): GatewayError =>
 /** Whole seconds for `retry-after`: never early, at least one, but never above the setting's bound. */
 export const retryAfterSeconds = (waitMs: number, retryAfterMaxMs: number): number =>
   Math.max(1, Math.min(Math.ceil(waitMs / 1000), Math.floor(retryAfterMaxMs / 1000)))
+
+/** A tenant's own limit is told exactly, however far off: an earlier retry would be refused again. */
+const isOwnLimit = (reason: Reason): boolean =>
+  refusals[reason] === limited && reason !== 'accounts_throttled'
 
 export interface ErrorBody {
   readonly type: 'error'
@@ -155,7 +163,9 @@ export function errorHeaders(error: GatewayError, retryAfterMaxMs: number): Reco
     'x-should-retry': String(refusals[error.reason].shouldRetry),
   }
   if (error.retryAfterMs !== null)
-    headers['retry-after'] = String(retryAfterSeconds(error.retryAfterMs, retryAfterMaxMs))
+    headers['retry-after'] = String(
+      retryAfterSeconds(error.retryAfterMs, isOwnLimit(error.reason) ? Infinity : retryAfterMaxMs),
+    )
   return headers
 }
 

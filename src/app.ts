@@ -1,0 +1,26 @@
+// The floor plan: everything that a request passes, in order.
+import { Hono } from 'hono'
+import { cors } from './middleware/cors.ts'
+import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
+import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
+import { health } from './routes/health.ts'
+import { messages } from './routes/messages.ts'
+import { models } from './routes/models.ts'
+import { usage } from './routes/usage.ts'
+import type { Services } from './ports.ts'
+
+export interface AppEnv {
+  Variables: ScopeVariables
+}
+
+export function createApp(services: Services) {
+  return new Hono<AppEnv>()
+    .use(requestScope(services))
+    .use('/v1/*', cors(services))
+    .route('/', health(services))
+    .route('/v1', messages(services))
+    .route('/v1', models(services))
+    .route('/v1', usage(services))
+    .notFound(routeUnknown(services))
+    .onError(reportErrors(services))
+}

@@ -1,0 +1,58 @@
+// One call of a tenant to Claude, as the flows see it: read, allowed to be made, not yet admitted.
+import type { Lane } from '../core/admission/admission.ts'
+import type { Caller } from '../ports.ts'
+
+/** What stays the same for every request that enters: its names, its clock, its caller's presence. */
+export interface RequestScope {
+  readonly requestId: string
+  readonly traceId: string
+  readonly startedAt: number
+  /** Aborted when the caller goes away. */
+  readonly signal: AbortSignal
+  /** Keeps work alive after the answer. */
+  defer(work: Promise<unknown>): void
+  readonly timing: Timing
+}
+
+/** Milliseconds spent, by the names of `server-timing`; null: that part was not reached. */
+export interface Timing {
+  authMs: number | null
+  storeMs: number | null
+  gateMs: number | null
+  queueMs: number | null
+  upstreamMs: number | null
+}
+
+export type CallKind = 'messages' | 'count_tokens' | 'models' | 'chat_completions'
+
+export interface Call {
+  readonly kind: CallKind
+  readonly scope: RequestScope
+  readonly caller: Caller
+  readonly method: 'GET' | 'POST'
+  /** Path and query, as the caller sent them. */
+  readonly target: string
+  /** The caller's headers that go upstream, verbatim. */
+  readonly headers: Headers
+  readonly body: Uint8Array | null
+  /** Empty where the route names none. */
+  readonly model: string
+  readonly estimatedInputTokens: number
+  readonly usesThread: boolean
+  /** The caller's own name for its end user, or empty. */
+  readonly user: string
+  readonly lane: Lane
+  readonly maxWaitMs: number
+  /** Calls with the same one prefer the same account; null: any account. */
+  readonly affinity: string | null
+  /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
+  readonly isClientRetry: boolean
+}
+
+export const newTiming = (): Timing => ({
+  authMs: null,
+  storeMs: null,
+  gateMs: null,
+  queueMs: null,
+  upstreamMs: null,
+})

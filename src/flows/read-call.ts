@@ -1,0 +1,148 @@
+// Turns a request into a call that may be made: who calls, what for, and whether this key may. Throws the refusal
+// otherwise. Nothing is sent yet, and no store is asked on a warm path.
+import type { Lane } from '../core/admission/admission.ts'
+import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
+import { matchesModel } from '../core/answering/model-glob.ts'
+import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Caller, Services } from '../ports.ts'
+import { createAuthenticator } from './authenticate.ts'
+import type { Call, CallKind, RequestScope } from './call.ts'
+import { refusalOfKey } from './refuse-key.ts'
+import { readBody } from './read-body.ts'
+
+const LANES: readonly Lane[] = ['low', 'normal', 'high']
+const MAX_USER_CHARS = 256
+
+export type CallReader = (
+  kind: CallKind,
+  request: Request,
+  scope: RequestScope,
+  model?: string,
+) => Promise<Call>
+
+export function createCallReader(services: Services): CallReader {
+  const identify = createIdentifier(services)
+  return async (kind, request, scope, model) => {
+    const caller = await identify(request, scope)
+    const body = kind === 'models' ? null : await readJsonBody(services, request)
+    const facts = body === null ? null : readFacts(kind, body)
+    const named = facts?.model ?? model ?? ''
+    if (named !== '' && caller.models !== null && !matchesModel(caller.models, named)) {
+      throw kind === 'models'
+        ? new GatewayError('not_found', `model: ${named}`)
+        : new GatewayError('model_not_allowed', `model: this key may not use ${named}`)
+    }
+    return {
+      kind,
+      scope,
+      caller,
+      method: kind === 'models' ? 'GET' : 'POST',
+      target: targetOf(request.url),
+      headers: forwardedHeaders(request.headers),
+      body,
+      model: named,
+      estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
+      usesThread: facts?.thread !== undefined && facts.thread !== null,
+      user: readUser(request.headers),
+      lane: readLane(request.headers, caller.tier.lane),
+      maxWaitMs: readMaxWait(request.headers, caller, services),
+      affinity: request.headers.get('x-claude-code-session-id'),
+      isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
+    }
+  }
+}
+
+/** Who calls: the key, then the browser's origin. */
+export function createIdentifier(
+  services: Services,
+): (request: Request, scope: RequestScope) => Promise<Caller> {
+  const authenticate = createAuthenticator({
+    keys: services.keys,
+    pepper: services.config.keys.pepper,
+    cacheMs: services.config.keys.cacheMs,
+    now: services.now,
+  })
+  return async (request, scope) => {
+    const startedAt = services.now()
+    const result = await authenticate(request.headers)
+    scope.timing.authMs = services.now() - startedAt
+    if (result.kind === 'refused') throw refusalOfKey(result.reason)
+    const origin = request.headers.get('origin')
+    const { origins } = result.caller
+    if (origin !== null && origins !== null && !origins.some((o) => o === '*' || o === origin)) {
+      throw new GatewayError('origin_not_allowed', 'origin: this key may not be used from there')
+    }
+    return result.caller
+  }
+}
+
+async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {
+  const type = request.headers.get('content-type')
+  if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;[^,]*)?$/i.test(type)) {
+    throw new GatewayError('invalid_request', 'content-type: expected application/json')
+  }
+  const encoding = request.headers.get('content-encoding')
+  if (encoding !== null && encoding !== 'identity') {
+    throw new GatewayError('invalid_request', 'content-encoding: expected none')
+  }
+  return readBody(request, services.config.bodyMaxBytes)
+}
+
+function readFacts(kind: CallKind, body: Uint8Array): MessageFacts {
+  const scan = scanMessageRequest(body, kind === 'models' ? 'messages' : kind)
+  if (scan.kind === 'invalid') throw new GatewayError(scan.reason, scan.message)
+  return scan.facts
+}
+
+/** Everything after the origin, byte for byte. */
+function targetOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('//') + 2)
+  return start < 0 ? '/' : url.slice(start)
+}
+
+function forwardedHeaders(headers: Headers): Headers {
+  const forwarded = new Headers()
+  for (const [name, value] of headers) {
+    if (isForwardedRequestHeader(name)) forwarded.append(name, value)
+  }
+  return forwarded
+}
+
+function readUser(headers: Headers): string {
+  const user = headers.get('sluice-user') ?? ''
+  if (user.length > MAX_USER_CHARS) {
+    throw new GatewayError(
+      'invalid_request',
+      `sluice-user: expected at most ${MAX_USER_CHARS} characters`,
+    )
+  }
+  return user
+}
+
+/** A lower lane may be asked for, never a higher than the tier's. */
+function readLane(headers: Headers, tierLane: Lane): Lane {
+  const asked = headers.get('sluice-lane')
+  if (asked === null) return tierLane
+  const lane = LANES.find((name) => name === asked)
+  if (lane === undefined) {
+    throw new GatewayError('invalid_request', 'sluice-lane: expected high, normal or low')
+  }
+  return LANES.indexOf(lane) < LANES.indexOf(tierLane) ? lane : tierLane
+}
+
+function readMaxWait(headers: Headers, caller: Caller, services: Services): number {
+  const asked = headers.get('sluice-max-wait-ms')
+  if (asked !== null && !/^\d{1,9}$/.test(asked)) {
+    throw new GatewayError(
+      'invalid_request',
+      'sluice-max-wait-ms: expected a whole number of milliseconds',
+    )
+  }
+  if (caller.tier.onOverload === 'reject') return 0
+  return Math.min(
+    asked === null ? Infinity : Number(asked),
+    caller.tier.maxWaitMs ?? Infinity,
+    services.config.gate.queueWaitMs,
+  )
+}

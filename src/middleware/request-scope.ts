@@ -1,0 +1,54 @@
+// Gives each request its names and its clock, and each answer the headers that every answer has.
+import type { MiddlewareHandler } from 'hono'
+import { newTiming, type RequestScope, type Timing } from '../flows/call.ts'
+import type { Services } from '../ports.ts'
+import type { AppEnv } from '../app.ts'
+
+export interface ScopeVariables {
+  scope: RequestScope
+}
+
+export const requestScope =
+  (services: Services): MiddlewareHandler<AppEnv> =>
+  async (c, next) => {
+    const scope: RequestScope = {
+      requestId: newRequestId(),
+      traceId: readTraceId(c.req.header('traceparent')) ?? newTraceId(),
+      startedAt: services.now(),
+      signal: c.req.raw.signal,
+      defer: (work) => c.executionCtx.waitUntil(work),
+      timing: newTiming(),
+    }
+    c.set('scope', scope)
+    await next()
+    const headers = c.res.headers
+    headers.set('request-id', scope.requestId)
+    headers.set('sluice-trace-id', scope.traceId)
+    headers.set('server-timing', serverTiming(scope.timing, services.now() - scope.startedAt))
+  }
+
+/** `req_` and 24 characters, as Claude's own look. */
+const newRequestId = (): string => `req_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`
+
+const newTraceId = (): string => crypto.randomUUID().replaceAll('-', '')
+
+/** The trace id of a W3C `traceparent`, so that a caller's trace goes on here. */
+function readTraceId(header: string | undefined): string | null {
+  const match = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/.exec(header ?? '')
+  const id = match?.[1]
+  return id === undefined || /^0+$/.test(id) ? null : id
+}
+
+function serverTiming(timing: Timing, totalMs: number): string {
+  const parts: readonly (readonly [string, number | null])[] = [
+    ['auth', timing.authMs],
+    ['store', timing.storeMs],
+    ['gate', timing.gateMs],
+    ['queue', timing.queueMs],
+    ['upstream', timing.upstreamMs],
+    ['total', totalMs],
+  ]
+  return parts
+    .flatMap(([name, ms]) => (ms === null ? [] : [`${name};dur=${Math.max(0, Math.round(ms))}`]))
+    .join(', ')
+}

@@ -1,0 +1,17 @@
+// The three routes that carry a Claude request in their body: read, checked narrowly, answered.
+import { type Context, Hono } from 'hono'
+import type { AppEnv } from '../app.ts'
+import { answerCall } from '../flows/answer-call.ts'
+import { createCallReader } from '../flows/read-call.ts'
+import type { CallKind } from '../flows/call.ts'
+import type { Services } from '../ports.ts'
+
+export const messages = (services: Services) => {
+  const readCall = createCallReader(services)
+  const answer = (kind: CallKind) => async (c: Context<AppEnv>) =>
+    answerCall(services, await readCall(kind, c.req.raw, c.get('scope')))
+  return new Hono<AppEnv>()
+    .post('/messages', answer('messages'))
+    .post('/messages/count_tokens', answer('count_tokens'))
+    .post('/chat/completions', answer('chat_completions'))
+}
