@@ -17,6 +17,8 @@ export interface AdmissionAsk {
   readonly maxWaitMs: number
   /** The account's own numbers ride along, since an operator may change them while it runs. */
   readonly account: AccountLimits
+  /** True: no other account could take this call, so a mere ratio of failures must not close the door. */
+  readonly lastResort?: boolean
 }
 
 export interface AccountLimits {
@@ -39,6 +41,29 @@ export interface Lease {
   readonly id: string
   readonly epoch: number
   readonly expiresAt: number
+}
+
+/**
+ * What a holder knows of its lease, said again with each renewal and settlement. A gate that started after
+ * the lease was granted uses it to tell which of its predecessor's slots are which.
+ */
+export interface LeaseWitness {
+  readonly epoch: number
+  /** The last expiry that a gate confirmed to the holder. */
+  readonly heldUntil: number
+  /** False once any call about this lease went unanswered: then it proves nothing. */
+  readonly certain: boolean
+  readonly tenant: string
+  readonly lane: Lane
+  readonly modelClass: string
+  readonly since: number
+}
+
+export interface Renewal {
+  readonly leaseId: string
+  readonly witness: LeaseWitness | null
+  /** True once upstream has sent content: a probe that streams for long is alive, not lost. */
+  readonly answering: boolean
 }
 
 export interface Refusal {

@@ -1,0 +1,96 @@
+// Gives a slot to a call, and the slots that are free to those who wait.
+import { addProbe, type Moment } from './breaker.ts'
+import { freeSlots, rateAllowsAt, readDoor, refusal, slotExpectedAt, type Door } from './door.ts'
+import { classOf, type Gate, type Resolution } from './gate-state.ts'
+import { holdLease, leaseAnswer, type HeldLease } from './leases.ts'
+import { chargeCall } from './rate.ts'
+import { leaseHorizonAt, reserve } from './reservation.ts'
+import { chooseNext, takeChoice, takeExpired, takeWhere, type Waiter } from './wait-queue.ts'
+
+export function grant(
+  gate: Gate,
+  waiter: Pick<Waiter, 'ask' | 'since'>,
+  door: Door & { readonly kind: 'open' },
+  now: number,
+): Resolution {
+  const { ask } = waiter
+  const { breaker, rate } = classOf(gate, ask.modelClass)
+  reserve(gate.reservation, gate.leases.held.size + 1, now, gate.settings)
+  const lease: HeldLease = {
+    id: ask.ticket,
+    tenant: ask.tenant,
+    lane: ask.lane,
+    modelClass: ask.modelClass,
+    since: now,
+    expiresAt: leaseHorizonAt(gate.reservation, gate.settings),
+    probe: door.probe !== 'none',
+    lastResort: ask.lastResort === true,
+    granted: {
+      breakerGeneration: breaker.generation,
+      accountGeneration: gate.accountGeneration,
+      estimatedInputTokens: ask.estimatedInputTokens,
+      charged: chargeCall(rate, ask.estimatedInputTokens, now),
+    },
+  }
+  holdLease(gate.leases, lease)
+  const deadline = now + gate.settings.breakerProbeTimeoutMs
+  if (door.probe === 'breaker') addProbe(breaker, lease.id, deadline)
+  if (door.probe === 'account' && gate.hold !== null) {
+    gate.hold.probe = { leaseId: lease.id, deadline }
+  }
+  const queuedMs = Math.max(0, now - waiter.since)
+  const answer = leaseAnswer(lease, gate.epoch)
+  return {
+    ticket: ask.ticket,
+    admission: { kind: 'admitted', lease: answer, queuedMs, probe: lease.probe },
+  }
+}
+
+/** Lets go whoever need not wait any longer: the expired, the refused, and the next ones for each free slot. */
+export function pump(gate: Gate, at: Moment): Resolution[] {
+  const resolved = dropExpired(gate, at.now)
+  if (gate.doorsChanged) resolved.push(...dropRefused(gate, at.now))
+  const blocked = new Set<string>()
+  const mayGo = (waiter: Waiter): boolean => !blocked.has(waiter.ask.modelClass)
+  while (freeSlots(gate) > 0) {
+    const choice = chooseNext(gate.queue, mayGo)
+    if (choice === null) break
+    const { ask } = choice.next.waiter
+    const door = readDoor(gate, ask.modelClass, at.now)
+    // A large call that its bucket does not cover yet holds its class back: smaller ones would drain it for ever.
+    if (door.kind === 'shut' || rateAllowsAt(gate, ask, at.now) > at.now) {
+      blocked.add(ask.modelClass)
+      continue
+    }
+    resolved.push(grant(gate, takeChoice(gate.queue, choice), door, at.now))
+  }
+  return resolved
+}
+
+const dropExpired = (gate: Gate, now: number): Resolution[] =>
+  takeExpired(gate.queue, now).map(({ ask, since }) => ({
+    ticket: ask.ticket,
+    admission: refusal('queue_timeout', slotExpectedAt(gate, now), now - since),
+  }))
+
+const dropRefused = (gate: Gate, now: number): Resolution[] => {
+  gate.doorsChanged = false
+  if (gate.queue.byTicket.size === 0) return []
+  const resolved: Resolution[] = []
+  const kept = new Map<string, number>()
+  const turnAway = ({ ask, since }: Waiter): boolean => {
+    const door = readDoor(gate, ask.modelClass, now)
+    const probing = door.kind === 'open' && door.probe !== 'none'
+    const ahead = kept.get(ask.modelClass) ?? 0
+    if (door.kind === 'open' && (!probing || ahead < gate.settings.breakerProbes)) {
+      kept.set(ask.modelClass, ahead + 1)
+      return false
+    }
+    const reason = door.kind === 'shut' ? door.reason : 'open'
+    const retryAt = door.kind === 'shut' ? door.retryAt : slotExpectedAt(gate, now)
+    resolved.push({ ticket: ask.ticket, admission: refusal(reason, retryAt, now - since) })
+    return true
+  }
+  takeWhere(gate.queue, turnAway)
+  return resolved
+}

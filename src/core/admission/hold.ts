@@ -1,0 +1,34 @@
+// What closes a whole account, whatever the model: an operator, a refused credential, a reached spend limit.
+// The last two let one probe through after a long while; an operator's word stands until an operator changes it.
+import type { GateSettings } from './settings.ts'
+
+export type HoldReason = 'manual' | 'quarantined' | 'parked'
+
+export interface Hold {
+  readonly reason: HoldReason
+  readonly since: number
+  /** When one call may try again; null: not before an operator acts. */
+  probeAt: number | null
+  probe: { readonly leaseId: string; deadline: number } | null
+}
+
+/** A credential or a spend limit is mended by a person, in minutes at best: the longest cool-down fits. */
+export const nextHoldProbeAt = (now: number, settings: GateSettings): number =>
+  now + Math.max(settings.breakerCooldownMaxMs, settings.breakerCooldownMs)
+
+export const newHold = (reason: HoldReason, now: number, settings: GateSettings): Hold => ({
+  reason,
+  since: now,
+  probeAt: reason === 'manual' ? null : nextHoldProbeAt(now, settings),
+  probe: null,
+})
+
+export const isHoldProbeDue = (hold: Hold, now: number): boolean =>
+  hold.probeAt !== null && hold.probe === null && now >= hold.probeAt
+
+/** A probe that is not heard of by its deadline counts as refused. */
+export function advanceHold(hold: Hold, now: number, settings: GateSettings): void {
+  if (hold.probe === null || now < hold.probe.deadline) return
+  hold.probe = null
+  hold.probeAt = nextHoldProbeAt(now, settings)
+}

@@ -1,0 +1,134 @@
+// How slots stay counted across restarts without a disk write for each call. The gate persists a promise,
+// `at most R slots are out, none of them past writtenAt + ttl, and none is granted after writtenAt + grace`,
+// and writes again only when R grows or the grace runs out. A successor counts R as taken until then. A gate
+// that was replaced can no longer write, so it stops granting by itself when its grace ends.
+import type { LeaseWitness } from './admission.ts'
+import type { GateSettings } from './settings.ts'
+
+// A twin's clock may differ from ours by this much.
+const CLOCK_SKEW_MS = 250
+// The promise is written again this often under load: often enough that a lease keeps nearly its whole time.
+const GRACE_MAX_MS = 5_000
+const GRACE_SHARE = 8
+// A gate without leases takes its promise back after this, well before the platform would evict it.
+const IDLE_RELEASE_MS = 2_000
+
+export interface Reservation {
+  slots: number
+  writtenAt: number
+  /** The last grant, renewal or settlement. */
+  usedAt: number
+  /** True: to be written before any answer leaves. */
+  unsaved: boolean
+}
+
+/** What one former epoch of this gate may still have out. */
+export interface Predecessor {
+  readonly epoch: number
+  slots: number
+  readonly grantsUntil: number
+  readonly takenUntil: number
+  /** Leases known to have ended or moved here while the predecessor might still have granted. */
+  claims: number
+}
+
+export interface ReservationRecord {
+  readonly epoch: number
+  readonly slots: number
+  readonly writtenAt: number
+  readonly graceMs: number
+  readonly ttlMs: number
+}
+
+export const graceMs = (settings: GateSettings): number =>
+  Math.min(GRACE_MAX_MS, Math.floor(settings.leaseTtlMs / GRACE_SHARE))
+
+export const newReservation = (): Reservation => ({
+  slots: 0,
+  writtenAt: -Infinity,
+  usedAt: -Infinity,
+  unsaved: false,
+})
+
+/** Makes room for `needed` leases; true when the promise has to be written first. */
+export function reserve(
+  reservation: Reservation,
+  needed: number,
+  now: number,
+  settings: GateSettings,
+): void {
+  reservation.usedAt = now
+  const graceOver = now >= reservation.writtenAt + graceMs(settings)
+  if (needed <= reservation.slots && !graceOver) return
+  // A quarter more than needed: a growing gate writes a few times, not once a call.
+  reservation.slots = needed + Math.ceil(needed / 4)
+  reservation.writtenAt = Math.max(now, reservation.writtenAt)
+  reservation.unsaved = true
+}
+
+/** No lease under the present promise may live longer than this. */
+export const leaseHorizonAt = (reservation: Reservation, settings: GateSettings): number =>
+  reservation.writtenAt + settings.leaseTtlMs
+
+export function releaseWhenIdle(reservation: Reservation, leases: number, now: number): void {
+  if (now < idleReleaseAt(reservation, leases)) return
+  reservation.slots = 0
+  reservation.unsaved = true
+}
+
+export const idleReleaseAt = (reservation: Reservation, leases: number): number =>
+  leases > 0 || reservation.slots === 0 ? Infinity : reservation.usedAt + IDLE_RELEASE_MS
+
+export const predecessorOf = (record: ReservationRecord): Predecessor => ({
+  epoch: record.epoch,
+  slots: record.slots,
+  grantsUntil: record.writtenAt + record.graceMs + CLOCK_SKEW_MS,
+  takenUntil: record.writtenAt + record.ttlMs + CLOCK_SKEW_MS,
+  claims: 0,
+})
+
+/**
+ * One of a predecessor's leases is accounted for. It proves a slot only if its holder is sure of it, and if
+ * the predecessor could not itself have given the slot to another meanwhile: it had not expired there
+ * before the grace ended. Until then the claim waits.
+ */
+export function claimSlot(
+  predecessors: readonly Predecessor[],
+  witness: LeaseWitness | null,
+  now: number,
+): void {
+  if (witness === null || !witness.certain) return
+  const former = predecessors.find((each) => each.epoch === witness.epoch)
+  if (former === undefined || witness.heldUntil <= former.grantsUntil) return
+  former.claims++
+  applyClaims(former, now)
+}
+
+const applyClaims = (former: Predecessor, now: number): void => {
+  if (now < former.grantsUntil) return
+  former.slots = Math.max(0, former.slots - former.claims)
+  former.claims = 0
+}
+
+/** Drops what can no longer be out. */
+export function advancePredecessors(
+  predecessors: readonly Predecessor[],
+  now: number,
+): Predecessor[] {
+  for (const each of predecessors) applyClaims(each, now)
+  return predecessors.filter((each) => each.slots > 0 && now < each.takenUntil)
+}
+
+export const countPredecessorSlots = (predecessors: readonly Predecessor[]): number => {
+  let slots = 0
+  for (const each of predecessors) slots += each.slots
+  return slots
+}
+
+export function nextPredecessorWakeAt(predecessors: readonly Predecessor[]): number {
+  let next = Infinity
+  for (const each of predecessors) {
+    next = Math.min(next, each.claims > 0 ? each.grantsUntil : each.takenUntil)
+  }
+  return next
+}

@@ -1,0 +1,155 @@
+// What a finished call teaches its gate: the breaker, the limit, the buckets, the account's standing. A call
+// that another epoch granted, or that was granted before a door changed, teaches that door nothing.
+import type { Outcome, Settlement } from './admission.ts'
+import { recordResult, type CallResult, type Moment } from './breaker.ts'
+import { classOf, noteBreaker, noteTransition, type Gate } from './gate-state.ts'
+import { newHold, nextHoldProbeAt } from './hold.ts'
+import type { GrantMark, HeldLease } from './leases.ts'
+import { cutLimit, raiseLimit, readLimit } from './limit.ts'
+import { chargeUsage, isExhausted, observeRate, pauseUntil } from './rate.ts'
+import { pushError, type GateError } from './timeline.ts'
+
+export function teach(gate: Gate, lease: HeldLease, settlement: Settlement, at: Moment): void {
+  const { granted } = lease
+  if (granted === null || settlement.epoch !== gate.epoch) return
+  teachRate(gate, lease, granted, { settlement, now: at.now })
+  teachLimit(gate, lease, settlement, at.now)
+  teachAccount(gate, lease, granted, { outcome: settlement.outcome, now: at.now })
+  teachBreaker(gate, lease, granted, { outcome: settlement.outcome, at })
+  noteError(gate, lease, settlement.outcome, at.now)
+}
+
+const teachRate = (
+  gate: Gate,
+  lease: HeldLease,
+  granted: GrantMark,
+  { settlement, now }: { readonly settlement: Settlement; readonly now: number },
+): void => {
+  const { rate } = classOf(gate, lease.modelClass)
+  const { usage } = settlement
+  const estimate = granted.estimatedInputTokens
+  if (usage !== null) chargeUsage(rate, estimate, usage, now)
+  if (settlement.rate === null || granted.charged === null) return
+  const { charged } = granted
+  const own = usage === null ? 0 : usage.inputTokens + usage.cacheWriteTokens - estimate
+  observeRate(
+    rate,
+    {
+      observation: settlement.rate,
+      grantedAt: lease.since,
+      charged: { ...charged, inputTokens: charged.inputTokens + own },
+    },
+    now,
+  )
+}
+
+const teachLimit = (
+  gate: Gate,
+  lease: HeldLease,
+  { outcome, rate }: Settlement,
+  now: number,
+): void => {
+  if (outcome.kind === 'served') return raiseLimit(gate.limit, gate.account, now)
+  if (outcome.kind !== 'throttled') return
+  const from = readLimit(gate.limit, gate.account)
+  const call = { grantedAt: lease.since, rampLimited: outcome.rampLimited }
+  const atFloor = from <= Math.max(1, gate.account.minConcurrent)
+  // Shrinking answers a 429 unless a bucket is empty, or there is nothing left to shrink: then the class rests.
+  if (outcome.retryAfterMs !== null && (atFloor || isExhausted(rate, now))) {
+    pauseUntil(classOf(gate, lease.modelClass).rate, now + outcome.retryAfterMs)
+  }
+  if (!cutLimit(gate.limit, call, gate.account, now)) return
+  const to = readLimit(gate.limit, gate.account)
+  const cause = outcome.rampLimited ? 'ramp_limited' : 'throttled'
+  noteTransition(gate, {
+    at: now,
+    kind: 'limit',
+    modelClass: null,
+    from: String(from),
+    to: String(to),
+    cause,
+  })
+}
+
+const teachAccount = (
+  gate: Gate,
+  lease: HeldLease,
+  granted: GrantMark,
+  { outcome, now }: { readonly outcome: Outcome; readonly now: number },
+): void => {
+  if (granted.accountGeneration !== gate.accountGeneration) return
+  const shuts = outcome.kind === 'spend_limited' || outcome.kind === 'credential_refused'
+  const { hold } = gate
+  if (hold === null) {
+    if (shuts) {
+      shutAccount(gate, outcome.kind === 'spend_limited' ? 'parked' : 'quarantined', now)
+    }
+    return
+  }
+  if (hold.probe?.leaseId !== lease.id) return
+  hold.probe = null
+  // A 429 of the common kind shows that the credential is good and the spend limit lifted.
+  if (outcome.kind === 'served' || outcome.kind === 'throttled') reopenAccount(gate, 'probe', now)
+  else if (outcome.kind !== 'ignored') hold.probeAt = nextHoldProbeAt(now, gate.settings)
+}
+
+export function shutAccount(
+  gate: Gate,
+  reason: 'manual' | 'quarantined' | 'parked',
+  now: number,
+): void {
+  const from = gate.hold?.reason ?? 'closed'
+  const cause = { manual: 'operator', quarantined: 'credential_refused', parked: 'spend_limited' }
+  gate.hold = newHold(reason, now, gate.settings)
+  changeAccount(gate, from, { to: reason, cause: cause[reason] }, now)
+}
+
+export function reopenAccount(gate: Gate, cause: string, now: number): void {
+  if (gate.hold === null) return
+  const from = gate.hold.reason
+  gate.hold = null
+  changeAccount(gate, from, { to: 'closed', cause }, now)
+}
+
+const changeAccount = (
+  gate: Gate,
+  from: string,
+  { to, cause }: { readonly to: string; readonly cause: string },
+  now: number,
+): void => {
+  gate.accountGeneration++
+  gate.doorsChanged = true
+  noteTransition(gate, { at: now, kind: 'account', modelClass: null, from, to, cause })
+}
+
+const RESULT: Readonly<Record<Outcome['kind'], CallResult['kind']>> = {
+  served: 'served',
+  failed: 'failed',
+  throttled: 'neutral',
+  spend_limited: 'neutral',
+  credential_refused: 'neutral',
+  ignored: 'neutral',
+}
+
+const teachBreaker = (
+  gate: Gate,
+  lease: HeldLease,
+  granted: GrantMark,
+  { outcome, at }: { readonly outcome: Outcome; readonly at: Moment },
+): void => {
+  const result: CallResult = {
+    leaseId: lease.id,
+    generation: granted.breakerGeneration,
+    kind: RESULT[outcome.kind],
+    cause: outcome.kind === 'failed' ? outcome.cause : outcome.kind,
+    lastResort: lease.lastResort,
+  }
+  const { breaker } = classOf(gate, lease.modelClass)
+  noteBreaker(gate, lease.modelClass, recordResult(breaker, result, at, gate.settings), at)
+}
+
+const noteError = (gate: Gate, lease: HeldLease, outcome: Outcome, now: number): void => {
+  if (outcome.kind === 'served' || outcome.kind === 'ignored') return
+  const cause: GateError['cause'] = outcome.kind === 'failed' ? outcome.cause : outcome.kind
+  pushError(gate.errors, { at: now, modelClass: lease.modelClass, cause })
+}

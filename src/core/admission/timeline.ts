@@ -1,0 +1,32 @@
+// What happened to a gate and why: each change of a door or of the limit, and the last errors. Both bounded.
+import type { FailureCause } from './admission.ts'
+
+export interface TimelineEntry {
+  readonly at: number
+  readonly kind: 'breaker' | 'account' | 'limit'
+  readonly modelClass: string | null
+  readonly from: string
+  readonly to: string
+  readonly cause: string
+}
+
+export interface GateError {
+  readonly at: number
+  readonly modelClass: string
+  readonly cause: FailureCause | 'throttled' | 'spend_limited' | 'credential_refused'
+}
+
+// An operator reads an afternoon's worth; the stored timeline is longer.
+const TIMELINE_LENGTH = 100
+const ERRORS_LENGTH = 20
+
+export function pushBounded<T>(list: T[], entry: T, length: number): void {
+  list.push(entry)
+  if (list.length > length) list.splice(0, list.length - length)
+}
+
+export const pushTimeline = (timeline: TimelineEntry[], entry: TimelineEntry): void =>
+  pushBounded(timeline, entry, TIMELINE_LENGTH)
+
+export const pushError = (errors: GateError[], error: GateError): void =>
+  pushBounded(errors, error, ERRORS_LENGTH)
