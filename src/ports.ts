@@ -54,6 +54,8 @@ export interface RequestLimits {
   take(caller: Caller): Promise<LimitDecision>
   /** Gives one request back: it was refused for another reason after it was counted. */
   refund(caller: Caller): Promise<void>
+  /** What is left, without counting anything. Empty where the store cannot say. */
+  peek(caller: Caller): Promise<readonly LimitWindow[]>
   ping(): Promise<void>
 }
 

@@ -1,0 +1,110 @@
+// One attempt: sends the call with one account's credential and waits for the first thing that decides: the whole
+// answer, or a stream's first event. Nothing of it has reached the caller yet.
+import type { FailureCause } from '../core/admission/admission.ts'
+import type { Services } from '../ports.ts'
+import type { Held } from './admit-call.ts'
+import type { Call } from './call.ts'
+import { type Meter, openMeter } from './meter.ts'
+import { concat } from './read-body.ts'
+import { type Interruption, Watch } from './watch.ts'
+
+export type Attempt =
+  | {
+      readonly kind: 'stream'
+      readonly response: Response
+      readonly stream: OpenStream
+    }
+  | { readonly kind: 'whole'; readonly response: Response; readonly body: Uint8Array }
+  | { readonly kind: 'broken'; readonly cause: FailureCause; readonly error: unknown }
+  | { readonly kind: 'caller_gone'; readonly meter: Meter | null }
+
+/** A stream whose first event has come, and what was read of it so far. */
+export interface OpenStream {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>
+  readonly head: readonly Uint8Array[]
+  readonly meter: Meter
+  readonly watch: Watch
+}
+
+export async function sendAttempt(services: Services, call: Call, held: Held): Promise<Attempt> {
+  const watch = watchCall(services, call, held)
+  try {
+    const response = await services.upstream.send(held.account, {
+      method: call.method,
+      target: call.target,
+      headers: call.headers,
+      body: call.body,
+      signal: watch.signal,
+    })
+    if (isEventStream(response) && response.body !== null) {
+      return await openStream(call, response, response.body.getReader(), watch)
+    }
+    const body = await readWhole(response, watch)
+    watch.stop()
+    return { kind: 'whole', response, body }
+  } catch (error) {
+    watch.stop()
+    return brokenBy(watch.interruption, error, null)
+  }
+}
+
+/** Reads until the first event is complete; a stream that ends before it has broken. */
+async function openStream(
+  call: Call,
+  response: Response,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  watch: Watch,
+): Promise<Attempt> {
+  const meter = openMeter(call.kind)
+  const head: Uint8Array[] = []
+  try {
+    while (meter.events === 0) {
+      const { value, done } = await reader.read()
+      if (done) {
+        watch.stop()
+        return { kind: 'broken', cause: 'cut', error: new Error('The stream had no event') }
+      }
+      watch.touch()
+      head.push(value)
+      meter.push(value)
+    }
+    return { kind: 'stream', response, stream: { reader, head, meter, watch } }
+  } catch (error) {
+    watch.stop()
+    return brokenBy(watch.interruption, error, meter)
+  }
+}
+
+async function readWhole(response: Response, watch: Watch): Promise<Uint8Array> {
+  if (response.body === null) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = response.body.getReader()
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return concat(chunks, size)
+    watch.touch()
+    size += value.byteLength
+    chunks.push(value)
+  }
+}
+
+function brokenBy(interruption: Interruption | null, error: unknown, meter: Meter | null): Attempt {
+  if (interruption === 'caller_gone') return { kind: 'caller_gone', meter }
+  return { kind: 'broken', cause: interruption ?? 'connection', error }
+}
+
+const isEventStream = (response: Response): boolean =>
+  response.status === 200 &&
+  (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
+
+function watchCall(services: Services, call: Call, held: Held): Watch {
+  const { upstream, gate } = services.config
+  return new Watch({
+    settings: { ...upstream, renewMs: gate.leaseRenewMs },
+    callerSignal: call.scope.signal,
+    requestedAt: call.scope.startedAt,
+    now: services.now,
+    renew: () => call.scope.defer(services.gates.renew(held.account, held.lease)),
+  })
+}
