@@ -6,7 +6,10 @@ import { fitsArity } from './command.ts'
 import { hashCommands } from './commands-hashes.ts'
 import { keyCommands } from './commands-keys.ts'
 import { scriptCommands } from './commands-scripts.ts'
+import { listCommands } from './commands-lists.ts'
 import { serverCommands } from './commands-server.ts'
+import { setCommands } from './commands-sets.ts'
+import { sortedSetCommands } from './commands-sorted-sets.ts'
 import { stringCommands } from './commands-strings.ts'
 import { Database } from './database.ts'
 import { CommandError, wrongArity } from './reply.ts'
@@ -46,6 +49,9 @@ export class Engine {
     this.#table = tableOf(
       stringCommands,
       hashCommands,
+      listCommands,
+      setCommands,
+      sortedSetCommands,
       keyCommands,
       serverCommands,
       scriptCommands(runner),

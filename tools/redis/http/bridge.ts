@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Backend } from '../backend.ts'
-import { isFailure } from '../engine/reply.ts'
+import { CommandError, isFailure } from '../engine/reply.ts'
 import { afterOne, noFault, parseFault, suffer } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { parseRequest, queryPairs } from './parse-request.ts'
@@ -94,6 +94,7 @@ export class Bridge {
       if ('failure' in replies) return failed(400, replies.failure)
       return { status: 200, body: renderReplies(replies, encoding) }
     } catch (error) {
+      if (error instanceof CommandError) return failed(400, error.message)
       return failed(500, `ERR ${error instanceof Error ? error.message : 'internal error'}`)
     }
   }

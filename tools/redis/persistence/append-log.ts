@@ -3,6 +3,7 @@
 // has outgrown its last snapshot.
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   fdatasync,
   fsyncSync,
@@ -77,7 +78,7 @@ export class AppendLog implements Journal {
       throw new CommandError(`MISCONF Errors writing to the AOF file: ${reason}`)
     }
     this.#dirty = true
-    if (this.#size > Math.max(rewriteAboveBytes, 4 * this.#baseSize)) this.#rewrite()
+    if (this.#size > Math.max(rewriteAboveBytes, 4 * this.#baseSize)) this.#tryRewrite()
   }
 
   close(): void {
@@ -117,16 +118,27 @@ export class AppendLog implements Journal {
     while (start < bytes.length) {
       const end = bytes.indexOf(lineFeed, start)
       const effects = end < 0 ? null : decodeRecord(bytes.subarray(start, end))
-      if (effects === null) return this.#reportDamage(bytes.length - start)
+      if (effects === null) return this.#reportDamage(bytes, start)
       this.#engine.replay(effects)
       start = end + 1
     }
   }
 
-  #reportDamage(lostBytes: number): void {
-    console.error(
-      `redis: the log ends in ${lostBytes} damaged bytes, which were never acknowledged`,
-    )
+  /** A torn last line was never acknowledged. Anything more is a fault of the disk: a copy stays for inspection. */
+  #reportDamage(bytes: Buffer, start: number): void {
+    const torn = !bytes.subarray(start, -1).includes(lineFeed)
+    if (!torn) copyFileSync(this.#path, `${this.#path}.damaged`)
+    const outcome = torn ? 'never acknowledged' : 'kept in redis.log.damaged'
+    console.error(`redis: the log ends in ${bytes.length - start} damaged bytes, ${outcome}`)
+  }
+
+  /** A log that cannot be shortened now goes on as it is, until it has grown that much again. */
+  #tryRewrite(): void {
+    try {
+      this.#rewrite()
+    } catch {
+      this.#baseSize = this.#size
+    }
   }
 
   /** Writes the snapshot beside the log and puts it in its place in one step. */
@@ -135,9 +147,14 @@ export class AppendLog implements Journal {
     rmSync(fresh, { force: true })
     const file = openSync(fresh, 'a', 0o600)
     let size = 0
-    for (const chunk of chunks(snapshot(this.#engine.db))) size += writeAll(file, chunk)
-    fsyncSync(file)
-    renameSync(fresh, this.#path)
+    try {
+      for (const chunk of chunks(snapshot(this.#engine.db))) size += writeAll(file, chunk)
+      fsyncSync(file)
+      renameSync(fresh, this.#path)
+    } catch (error) {
+      closeSync(file)
+      throw error
+    }
     syncDirectory(this.#directory)
     if (this.#file >= 0) closeSync(this.#file)
     this.#file = file
