@@ -93,6 +93,6 @@ export const hashCommands: CommandTable = {
   HINCRBYFLOAT: writes(4, incrementByFloat),
   HRANDFIELD: reads(-2, randomFields),
   HSCAN: reads(-3, (context, [key = '', ...options]) =>
-    scanCollection(options, [...(readHash(context, key)?.entries() ?? [])]),
+    scanCollection(options, () => [...(readHash(context, key)?.entries() ?? [])]),
   ),
 }

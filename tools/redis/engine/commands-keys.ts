@@ -20,8 +20,8 @@ const count = reads(-2, (context, keys) => {
 function expire(unit: ExpiryUnit, command: string) {
   return writes(-3, (context, args) => {
     const [key, amount, ...words] = args as [string, string, ...string[]]
-    const at = absoluteExpiry(unit, parseCount(amount), context.db.now, command)
     const allowed = expiryCondition(words)
+    const at = absoluteExpiry(unit, parseCount(amount), context.db.now, command)
     const entry = context.db.find(key)
     if (entry === undefined || !allowed(entry.expiresAt, at)) return 0
     if (at <= context.db.now) {

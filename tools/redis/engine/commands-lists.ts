@@ -2,7 +2,7 @@
 import type { CommandContext, CommandTable } from './command.ts'
 import { reads, writes } from './command.ts'
 import { findPositions } from './list-position.ts'
-import { parseCount } from './numbers.ts'
+import { parseCount, parsePositiveCount } from './numbers.ts'
 import { CommandError, OK, noSuchKey, syntaxError } from './reply.ts'
 import type { Reply } from './reply.ts'
 
@@ -38,8 +38,7 @@ function pop(end: End, command: string) {
     if (extra !== undefined) {
       throw new CommandError(`ERR wrong number of arguments for '${command}' command`)
     }
-    const count = countText === undefined ? 1 : parseCount(countText)
-    if (count < 0) throw new CommandError('ERR value is out of range, must be positive')
+    const count = countText === undefined ? 1 : parsePositiveCount(countText)
     const list = readList(context, key)
     if (list === undefined) return null
     if (count === 0) return []
@@ -50,28 +49,34 @@ function pop(end: End, command: string) {
   })
 }
 
-/** Start and end (included) as places in a list of that length; end lies before start when nothing is meant. */
-function bounds(from: string, to: string, length: number): readonly [number, number] {
-  const place = (index: number) => (index < 0 ? index + length : index)
-  return [Math.max(0, place(parseCount(from))), Math.min(length - 1, place(parseCount(to)))]
+interface Stretch {
+  readonly list: string[]
+  readonly start: number
+  /** Included; lies before start when nothing is meant. */
+  readonly end: number
+}
+
+function stretchOf(context: CommandContext, args: readonly string[]): Stretch {
+  const [key, fromText, toText] = args as [string, string, string]
+  const from = parseCount(fromText)
+  const to = parseCount(toText)
+  const list = readList(context, key) ?? []
+  const place = (index: number) => (index < 0 ? index + list.length : index)
+  return { list, start: Math.max(0, place(from)), end: Math.min(list.length - 1, place(to)) }
 }
 
 function range(context: CommandContext, args: readonly string[]): Reply {
-  const [key, from, to] = args as [string, string, string]
-  const list = readList(context, key) ?? []
-  const [start, end] = bounds(from, to, list.length)
+  const { list, start, end } = stretchOf(context, args)
   return start > end ? [] : list.slice(start, end + 1)
 }
 
 function trim(context: CommandContext, args: readonly string[]): Reply {
-  const [key, from, to] = args as [string, string, string]
-  const [start, end] = bounds(from, to, readList(context, key)?.length ?? 0)
-  const list = readList(context, key)
-  if (list === undefined) return OK
+  const { list, start, end } = stretchOf(context, args)
+  if (list.length === 0) return OK
   list.splice(Math.max(start, end + 1))
   list.splice(0, start)
   context.db.touch()
-  context.db.dropIfEmpty(key)
+  context.db.dropIfEmpty(args[0] ?? '')
   return OK
 }
 

@@ -1,7 +1,7 @@
 // Sets.
 import type { CommandContext, CommandTable } from './command.ts'
 import { reads, writes } from './command.ts'
-import { parseCount } from './numbers.ts'
+import { parsePositiveCount, tryInteger } from './numbers.ts'
 import { pickRandomly, sample } from './random.ts'
 import { CommandError, syntaxError } from './reply.ts'
 import type { Reply } from './reply.ts'
@@ -31,8 +31,7 @@ function remove(context: CommandContext, args: readonly string[]): Reply {
 function pop(context: CommandContext, args: readonly string[]): Reply {
   const [key, countText, extra] = args as [string, string?, string?]
   if (extra !== undefined) throw syntaxError()
-  const count = countText === undefined ? 1 : parseCount(countText)
-  if (count < 0) throw new CommandError('ERR value is out of range, must be positive')
+  const count = countText === undefined ? 1 : parsePositiveCount(countText)
   const set = readSet(context, key)
   if (set === undefined) return countText === undefined ? null : []
   const taken = sample([...set], count)
@@ -55,8 +54,9 @@ function random(context: CommandContext, args: readonly string[]): Reply {
 function move(context: CommandContext, args: readonly string[]): Reply {
   const [from, to, member] = args as [string, string, string]
   const source = readSet(context, from)
+  if (source === undefined) return 0
   readSet(context, to)
-  if (source?.has(member) !== true) return 0
+  if (!source.has(member)) return 0
   if (from === to) return 1
   source.delete(member)
   context.db.open(to, 'set', () => new Set<string>()).add(member)
@@ -100,7 +100,7 @@ function intersectionSize(context: CommandContext, args: readonly string[]): Rep
     throw syntaxError()
   }
   if (word !== undefined && limitText === undefined) throw syntaxError()
-  const limit = limitText === undefined ? 0 : parseCount(limitText)
+  const limit = Number(tryInteger(limitText ?? '0') ?? -1)
   if (limit < 0) throw new CommandError("ERR LIMIT can't be negative")
   const { size } = combine(context, args.slice(1, 1 + count), combinations.SINTER)
   return limit === 0 ? size : Math.min(size, limit)
@@ -129,8 +129,7 @@ export const setCommands: CommandTable = {
   SDIFFSTORE: store(combinations.SDIFF),
   SINTERCARD: reads(-3, intersectionSize),
   SSCAN: reads(-3, (context, [key = '', ...options]) =>
-    scanCollection(
-      options,
+    scanCollection(options, () =>
       [...(readSet(context, key) ?? [])].map((member) => [member] as const),
     ),
   ),

@@ -1,12 +1,12 @@
 // Sorted sets.
 import type { CommandContext, CommandTable } from './command.ts'
 import { reads, writes } from './command.ts'
-import { formatFloat, parseCount } from './numbers.ts'
+import { formatFloat, parsePositiveCount } from './numbers.ts'
 import { pickRandomly } from './random.ts'
-import { CommandError, syntaxError } from './reply.ts'
+import { syntaxError } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { scanCollection } from './scan.ts'
-import { memberBounds, ranksByIndex, scoreBounds } from './score-range.ts'
+import { indexBounds, memberBounds, scoreBounds } from './score-range.ts'
 import type { Bounds } from './score-range.ts'
 import { SortedSet } from './sorted-set.ts'
 import { zaddCommand } from './zadd-command.ts'
@@ -50,13 +50,6 @@ function removeMembers(context: CommandContext, key: string, members: readonly s
   return removed
 }
 
-/** Negative indexes are read against the set itself, so they wait until it is known. */
-const indexBounds: MakeBounds = (from, to) => {
-  parseCount(from)
-  parseCount(to)
-  return (set) => ranksByIndex(set, from, to)
-}
-
 function rank(reversed: boolean) {
   return reads(3, (context, [key = '', member = '']) => {
     const set = readSet(context, key)
@@ -70,8 +63,7 @@ function pop(highest: boolean) {
   return writes(-2, (context, args) => {
     const [key, countText, extra] = args as [string, string?, string?]
     if (extra !== undefined) throw syntaxError()
-    const wanted = countText === undefined ? 1 : parseCount(countText)
-    if (wanted < 0) throw new CommandError('ERR value is out of range, must be positive')
+    const wanted = countText === undefined ? 1 : parsePositiveCount(countText)
     const set = readSet(context, key)
     if (set === undefined) return []
     const taken = highest
@@ -134,6 +126,6 @@ export const sortedSetCommands: CommandTable = {
   ZDIFFSTORE: writes(-4, combineStore('DIFF')),
   ZINTERCARD: reads(-3, intersectionSize),
   ZSCAN: reads(-3, (context, [key = '', ...options]) =>
-    scanCollection(options, scored(context, key)),
+    scanCollection(options, () => scored(context, key)),
   ),
 }

@@ -2,6 +2,7 @@
 import type { CommandContext, CommandTable } from './command.ts'
 import { reads, writes } from './command.ts'
 import { isExpiryUnit, positiveExpiry } from './expiry.ts'
+import type { ExpiryUnit } from './expiry.ts'
 import { addDecimals, addIntegers, negate, parseCount, parseInteger } from './numbers.ts'
 import type { Integer } from './numbers.ts'
 import { CommandError, OK, syntaxError, wrongArity } from './reply.ts'
@@ -45,18 +46,19 @@ function setExpiring(unit: 'EX' | 'PX', command: string) {
 function getAndExpire(context: CommandContext, args: readonly string[]): Reply {
   const [key, option, amount] = args as [string, string?, string?]
   const word = option?.toUpperCase()
+  const persists = word === 'PERSIST' && args.length === 2
+  const expires = word !== undefined && isExpiryUnit(word) && args.length === 3
+  if (word !== undefined && !persists && !expires) throw syntaxError()
   const text = readText(context, key)
-  if (word === undefined) return text ?? null
-  if (word === 'PERSIST' && args.length === 2) {
+  if (text === undefined || word === undefined) return text ?? null
+  if (persists) {
     if ((context.db.find(key)?.expiresAt ?? null) !== null) {
       context.db.expireAt(key, null)
       context.record('PERSIST', key)
     }
-    return text ?? null
+    return text
   }
-  if (!isExpiryUnit(word) || amount === undefined || args.length !== 3) throw syntaxError()
-  const expiresAt = positiveExpiry(word, amount, context.db.now, 'getex')
-  if (text === undefined) return null
+  const expiresAt = positiveExpiry(word as ExpiryUnit, amount ?? '', context.db.now, 'getex')
   if (expiresAt <= context.db.now) {
     context.db.delete(key)
     context.record('DEL', key)

@@ -27,6 +27,15 @@ export function parseCount(text: string): number {
   return Number(parseInteger(text))
 }
 
+/** As the count of a pop: anything but an integer from 0 on is refused in the same words. */
+export function parsePositiveCount(text: string): number {
+  const value = tryInteger(text)
+  if (value === null || value < 0) {
+    throw new CommandError('ERR value is out of range, must be positive')
+  }
+  return Number(value)
+}
+
 export function addIntegers(left: Integer, right: Integer): Integer {
   if (typeof left === 'number' && typeof right === 'number') {
     const sum = left + right

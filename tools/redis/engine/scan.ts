@@ -23,12 +23,13 @@ export function scanKeys(context: CommandContext, args: readonly string[]): Repl
   return [String(page.next), keys]
 }
 
-/** `args` begin with the cursor; `members` are tuples whose first part is matched. */
-export function scanCollection(
-  args: readonly string[],
-  members: readonly (readonly [string, ...string[]])[],
-): Reply {
+type Members = readonly (readonly [string, ...string[]])[]
+
+/** `args` begin with the cursor; the members are tuples whose first part is matched. */
+export function scanCollection(args: readonly string[], read: () => Members): Reply {
   parseCursor(args[0] ?? '')
+  const members = read()
+  if (members.length === 0) return ['0', []]
   const { match } = parseOptions(args.slice(1), false)
   const chosen = match === null ? members : members.filter(([name]) => matchesGlob(match, name))
   return ['0', chosen.flat()]

@@ -6,14 +6,17 @@ import type { SortedSet } from './sorted-set.ts'
 /** Ranks from, and up to but without, the second; empty when the second is not above the first. */
 export type RankRange = readonly [number, number]
 
-export function ranksByIndex(set: SortedSet, from: string, to: string): RankRange {
-  const place = (index: number) => (index < 0 ? index + set.size : index)
-  const start = Math.max(0, place(parseCount(from)))
-  const end = Math.min(set.size - 1, place(parseCount(to)))
-  return [start, end + 1]
-}
-
 export type Bounds = (set: SortedSet) => RankRange
+
+/** `from` and `to` included, negative ones counted from the end. */
+export function indexBounds(from: string, to: string): Bounds {
+  const start = parseCount(from)
+  const end = parseCount(to)
+  return ({ size }) => {
+    const place = (index: number) => (index < 0 ? index + size : index)
+    return [Math.max(0, place(start)), Math.min(size - 1, place(end)) + 1]
+  }
+}
 
 /** `min` and `max` as in ZRANGEBYSCORE: a number, or one after `(` that is left out itself. */
 export function scoreBounds(min: string, max: string): Bounds {

@@ -3,8 +3,8 @@ import type { CommandContext } from './command.ts'
 import { formatFloat, parseCount } from './numbers.ts'
 import { CommandError, syntaxError } from './reply.ts'
 import type { Reply } from './reply.ts'
-import { memberBounds, ranksByIndex, scoreBounds } from './score-range.ts'
-import type { RankRange } from './score-range.ts'
+import { indexBounds, memberBounds, scoreBounds } from './score-range.ts'
+import type { Bounds } from './score-range.ts'
 import { SortedSet } from './sorted-set.ts'
 import type { Scored } from './sorted-set.ts'
 
@@ -18,7 +18,7 @@ export interface RangeRequest {
 export type RangeForm = Partial<Pick<RangeRequest, 'by' | 'reversed'>>
 
 /** The options after start and stop. A form of its own (ZREVRANGE, ZRANGEBYSCORE, …) fixes kind and direction. */
-export function parseRange(words: readonly string[], form: RangeForm | null): RangeRequest {
+function parseRange(words: readonly string[], form: RangeForm | null): RangeRequest {
   const request: RangeRequest = {
     by: 'RANK',
     reversed: false,
@@ -38,7 +38,7 @@ export function parseRange(words: readonly string[], form: RangeForm | null): Ra
     else if (form === null && (word === 'BYSCORE' || word === 'BYLEX')) request.by = word
     else throw syntaxError()
   }
-  if (request.limit !== null && request.by === 'RANK') {
+  if (request.limit !== null && request.limit.count !== -1 && request.by === 'RANK') {
     throw new CommandError(
       'ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX',
     )
@@ -49,31 +49,27 @@ export function parseRange(words: readonly string[], form: RangeForm | null): Ra
   return request
 }
 
-export function selectRange(
-  set: SortedSet,
-  ends: readonly [string, string],
-  request: RangeRequest,
-): Scored[] {
-  const [from, to] = ranks(set, ends, request)
+function selectRange(set: SortedSet, bounds: Bounds, request: RangeRequest): Scored[] {
+  const [from, to] = bounds(set)
   const chosen = to > from ? set.slice(from, to) : []
   if (request.reversed) chosen.reverse()
-  if (request.limit === null) return chosen
+  if (request.limit === null || request.by === 'RANK') return chosen
   const { offset, count } = request.limit
   if (offset < 0) return []
   return count < 0 ? chosen.slice(offset) : chosen.slice(offset, offset + count)
 }
 
 /** Reversed, start and stop change places, and ranks count from the far end. */
-function ranks(
-  set: SortedSet,
-  [start, stop]: readonly [string, string],
-  { by, reversed }: RangeRequest,
-): RankRange {
+function boundsOf(start: string, stop: string, { by, reversed }: RangeRequest): Bounds {
   const [low, high] = reversed ? [stop, start] : [start, stop]
-  if (by === 'BYSCORE') return scoreBounds(low, high)(set)
-  if (by === 'BYLEX') return memberBounds(low, high)(set)
-  const [from, to] = ranksByIndex(set, start, stop)
-  return reversed ? [set.size - to, set.size - from] : [from, to]
+  if (by === 'BYSCORE') return scoreBounds(low, high)
+  if (by === 'BYLEX') return memberBounds(low, high)
+  const bounds = indexBounds(start, stop)
+  if (!reversed) return bounds
+  return (set) => {
+    const [from, to] = bounds(set)
+    return [set.size - to, set.size - from]
+  }
 }
 
 export function rangeCommand(
@@ -83,16 +79,18 @@ export function rangeCommand(
 ): Reply {
   const [key, start, stop, ...words] = args as [string, string, string, ...string[]]
   const request = parseRange(words, form)
+  const bounds = boundsOf(start, stop, request)
   const set = context.db.read(key, 'zset') ?? new SortedSet()
-  return renderScored(selectRange(set, [start, stop], request), request.withScores)
+  return renderScored(selectRange(set, bounds, request), request.withScores)
 }
 
 export function rangeStore(context: CommandContext, args: readonly string[]): Reply {
   const [target, key, start, stop, ...words] = args as [string, string, string, string]
   const request = parseRange(words, null)
   if (request.withScores) throw syntaxError()
+  const bounds = boundsOf(start, stop, request)
   const source = context.db.read(key, 'zset') ?? new SortedSet()
-  const chosen = selectRange(source, [start, stop], request)
+  const chosen = selectRange(source, bounds, request)
   storeScored(context, target, chosen)
   return chosen.length
 }

@@ -30,8 +30,9 @@ interface Options {
 export function combineCommand(operation: Operation) {
   return (context: CommandContext, args: readonly string[]): Reply => {
     const { keys, rest } = splitKeys(args, `z${operation.toLowerCase()}`)
+    const inputs = keys.map((key) => readScores(context, key))
     const options = parseOptions(rest, keys.length, { operation, storing: false })
-    return renderScored(combine(context, keys, options, operation), options.withScores)
+    return renderScored(combine(inputs, options, operation), options.withScores)
   }
 }
 
@@ -39,8 +40,9 @@ export function combineStore(operation: Operation) {
   return (context: CommandContext, args: readonly string[]): Reply => {
     const [target = '', ...others] = args
     const { keys, rest } = splitKeys(others, `z${operation.toLowerCase()}store`)
+    const inputs = keys.map((key) => readScores(context, key))
     const options = parseOptions(rest, keys.length, { operation, storing: true })
-    const result = combine(context, keys, options, operation)
+    const result = combine(inputs, options, operation)
     storeScored(context, target, result)
     return result.length
   }
@@ -56,8 +58,9 @@ export function intersectionSize(context: CommandContext, args: readonly string[
   const limit = limitText === undefined ? 0 : Number(limitText)
   if (!Number.isSafeInteger(limit) || limit < 0)
     throw new CommandError("ERR LIMIT can't be negative")
-  const options = parseOptions([], keys.length, { operation: 'INTER', storing: false })
-  const size = combine(context, keys, options, 'INTER').length
+  const inputs = keys.map((key) => readScores(context, key))
+  const options: Options = { weights: null, aggregate: sum, withScores: false }
+  const size = combine(inputs, options, 'INTER').length
   return limit === 0 ? size : Math.min(limit, size)
 }
 
@@ -105,14 +108,11 @@ function toWeight(text: string): number {
 }
 
 function combine(
-  context: CommandContext,
-  keys: readonly string[],
+  scores: readonly Map<string, number>[],
   options: Options,
   operation: Operation,
 ): Scored[] {
-  const inputs = keys.map((key, at) =>
-    weighted(readScores(context, key), options.weights?.[at] ?? 1),
-  )
+  const inputs = scores.map((input, at) => weighted(input, options.weights?.[at] ?? 1))
   const [first = new Map<string, number>(), ...others] = inputs
   const result = new Map(first)
   for (const other of others) merge(result, other, { operation, aggregate: options.aggregate })
