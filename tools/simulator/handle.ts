@@ -1,0 +1,61 @@
+// One request from its head to its answer: who calls, how many calls it has open, its body, its fault,
+// its route.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ApiError } from './api-error.ts'
+import { chooseFault, playFault } from './apply-fault.ts'
+import { identify } from './credential.ts'
+import { Exchange, NO_FAULT } from './exchange.ts'
+import { readBody } from './read-body.ts'
+import { sendError } from './respond.ts'
+import { route } from './router.ts'
+import type { Simulator } from './simulator.ts'
+
+const BATCH_LIMIT_BYTES = 256 * 1024 * 1024
+const BATCHES = '/v1/messages/batches'
+const FILES = '/v1/files'
+
+export function handleRequest(sim: Simulator, req: IncomingMessage, res: ServerResponse): void {
+  const exchange = new Exchange(sim, req, res)
+  run(exchange).catch((error: unknown) => sendError(exchange, error))
+}
+
+async function run(exchange: Exchange): Promise<void> {
+  const { req, path, sim } = exchange
+  if (path === '/api/hello') return sayHello(exchange)
+  exchange.enter(identify(req.headers))
+  checkConcurrency(exchange)
+  if (!isUpload(exchange)) {
+    const limit = path === BATCHES ? BATCH_LIMIT_BYTES : sim.settings.maxBodyBytes
+    const body = await readBody(req, limit)
+    if (body === undefined || exchange.finished) return exchange.finish('aborted')
+    exchange.takeBody(body)
+  }
+  exchange.faults = chooseFault(exchange) ?? NO_FAULT
+  if (exchange.faults !== NO_FAULT) {
+    exchange.entry.fault = exchange.faults.text
+    if (await playFault(exchange)) return
+  }
+  await route(exchange)
+}
+
+/** An upload is read as it comes, by its own route. */
+function isUpload(exchange: Exchange): boolean {
+  return exchange.path === FILES && exchange.req.method === 'POST'
+}
+
+function sayHello(exchange: Exchange): void {
+  exchange.entry.status = 200
+  exchange.sent(0)
+  exchange.res.writeHead(200, { 'content-length': '0' })
+  exchange.res.end()
+  exchange.finish('completed')
+}
+
+function checkConcurrency(exchange: Exchange): void {
+  const { sim, caller } = exchange
+  const most = sim.limits.limitsOf(caller.org, '*').max_concurrent
+  if (most === null || sim.gauge.inFlight(caller.org) <= most) return
+  throw new ApiError(429, 'Number of concurrent connections has exceeded your rate limit.', {
+    headers: { 'retry-after': '1' },
+  })
+}

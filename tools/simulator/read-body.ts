@@ -1,0 +1,48 @@
+// Reads a request's body up to a limit, and as JSON where a route wants it.
+import type { IncomingMessage } from 'node:http'
+import { ApiError, invalid } from './api-error.ts'
+import type { Exchange } from './exchange.ts'
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+/** Resolves undefined when the caller went away before the end. */
+export function readBody(req: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+  const announced = Number(req.headers['content-length'] ?? 0)
+  if (announced > limitBytes) return Promise.reject(tooLarge())
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    req.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > limitBytes) {
+        chunks.length = 0
+        reject(tooLarge())
+        return
+      }
+      chunks.push(chunk)
+    })
+    req.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
+    req.on('error', () => resolve(undefined))
+    req.on('close', () => resolve(undefined))
+  })
+}
+
+export function parseJson(exchange: Exchange): unknown {
+  const encoding = exchange.req.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new ApiError(400, `The request body encoding "${encoding}" is not supported.`, {
+      details: { error_code: 'request_body_encoding_unsupported' },
+    })
+  }
+  if (exchange.body.length === 0) throw invalid('The request body is empty')
+  try {
+    return JSON.parse(decoder.decode(exchange.body)) as unknown
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.slice(0, 120) : 'unreadable'
+    throw invalid(`The request body is not valid JSON: ${reason}`)
+  }
+}
+
+function tooLarge(): ApiError {
+  return new ApiError(413, 'Request exceeds the maximum size')
+}
