@@ -22,9 +22,7 @@ export function orderAccounts(accounts: readonly Account[], ask: RoutingAsk): re
     account,
     score: -account.weight / Math.log(hashUnit(`${seed}\n${account.id}`)),
   }))
-  scored.sort(
-    (a, b) => Number(a.account.backup) - Number(b.account.backup) || b.score - a.score,
-  )
+  scored.sort((a, b) => Number(a.account.backup) - Number(b.account.backup) || b.score - a.score)
   return scored.map(({ account }) => account)
 }
 
