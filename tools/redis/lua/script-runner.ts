@@ -27,6 +27,9 @@ interface Script {
 }
 
 const mostScripts = 1000
+const longestScriptMs = 5000
+/** In instructions of the Lua machine: some milliseconds of work. */
+const checkTimeEvery = 100_000
 const chunkName = '@user_script'
 
 export class ScriptRunner {
@@ -36,10 +39,12 @@ export class ScriptRunner {
   readonly #scripts = new Map<string, Script>()
   #readOnly = false
   #running = false
+  #deadline = Infinity
 
   constructor(call: ScriptCall) {
     this.#globals = openSandbox(this.#state, (args) => call(args, this.#readOnly))
     lua.lua_atnativeerror(this.#state, describeNativeError)
+    this.#watch(this.#state, checkTimeEvery)
   }
 
   /** Compiles the source unless it is known, and answers its hash. */
@@ -95,6 +100,20 @@ export class ScriptRunner {
     return lauxlib.luaL_ref(L, lua.LUA_REGISTRYINDEX)
   }
 
+  /** An endless script would stop everything for good; nothing else can run to end it. */
+  #checkTime(L: LuaState): void {
+    if (performance.now() < this.#deadline) return
+    // From here on each instruction fails, so that no pcall of the script can go on.
+    this.#watch(L, 1)
+    this.#watch(this.#state, 1)
+    pushError(L, `ERR script ran for more than ${longestScriptMs} ms and was stopped`)
+    lua.lua_error(L)
+  }
+
+  #watch(L: LuaState, every: number): void {
+    lua.lua_sethook(L, (thread) => this.#checkTime(thread), lua.LUA_MASKCOUNT, every)
+  }
+
   #forget(script: Script): void {
     this.#scripts.delete(script.hash)
     lauxlib.luaL_unref(this.#state, lua.LUA_REGISTRYINDEX, script.ref)
@@ -112,11 +131,13 @@ export class ScriptRunner {
       pushTexts(L, invocation.args)
       setScriptGlobal(L, 'ARGV')
       lua.lua_rawgeti(L, lua.LUA_REGISTRYINDEX, script.ref)
+      this.#deadline = performance.now() + longestScriptMs
       const status = lua.lua_pcall(L, 0, 1, 0)
       if (status === lua.LUA_OK) return toReply(L, 1)
       throw new CommandError(describeError(L, script.hash))
     } finally {
       lua.lua_settop(L, 0)
+      if (performance.now() >= this.#deadline) this.#watch(L, checkTimeEvery)
       this.#running = false
     }
   }
