@@ -37,6 +37,14 @@ const readHold = (hold: NonNullable<Gate['hold']>, now: number): Door => {
   return { kind: 'shut', reason, retryAt: hold.probe?.deadline ?? hold.probeAt }
 }
 
+/** Whether the doors let some class in, full or not. */
+export function isUsable(gate: Gate, now: number): boolean {
+  if (gate.account.draining) return false
+  if (gate.hold !== null) return readHold(gate.hold, now).kind === 'open'
+  if (gate.classes.size === 0) return true
+  return [...gate.classes.keys()].some((name) => readDoor(gate, name, now).kind === 'open')
+}
+
 export const freeSlots = (gate: Gate): number =>
   readLimit(gate.limit, gate.account) - countInUse(gate)
 

@@ -1,0 +1,152 @@
+// One upstream account's gate, as an object: it asks the core, keeps what must last, and wakes when the core
+// says so. Every decision is synchronous, so nothing interleaves; waiting is a promise. Bodies never come here.
+import { DurableObject } from 'cloudflare:workers'
+import { parseConfig } from '../src/config.ts'
+import type {
+  Admission,
+  AdmissionAsk,
+  Lease,
+  LeaseWitness,
+  Renewal,
+  Settlement,
+} from '../src/core/admission/admission.ts'
+import type { Moment } from '../src/core/admission/breaker.ts'
+import { isUsable } from '../src/core/admission/door.ts'
+import type { Gate, Resolution } from '../src/core/admission/gate-state.ts'
+import { admit, advance, cancel, nextWakeAt, renew, settle } from '../src/core/admission/gate.ts'
+import { closeByHand, openByHand, resetByHand } from '../src/core/admission/operate.ts'
+import {
+  snapshotGate,
+  type GateSnapshot,
+  type SnapshotContext,
+} from '../src/core/admission/snapshot.ts'
+import type { TimelineEntry } from '../src/core/admission/timeline.ts'
+import { AlarmClock } from './alarm-clock.ts'
+import { GateStore } from './gate-store.ts'
+import { UsageOutbox, type PendingRow } from './usage-outbox.ts'
+import { rollUp } from './usage-rollup.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+// Usage reaches D1 this long after it was kept, in one transaction for all of it; a failed try waits longer.
+const ROLL_UP_MS = 10_000
+const ROLL_UP_RETRY_MS = 30_000
+
+export class AccountGate extends DurableObject<Env> {
+  readonly #store: GateStore
+  readonly #gate: Gate
+  readonly #outbox: UsageOutbox
+  readonly #room = new WaitingRoom()
+  readonly #clock: AlarmClock
+  #rollUpAt: number | null = null
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    this.#store = new GateStore(ctx.storage)
+    this.#gate = this.#store.load(parseConfig(env).gate)
+    this.#outbox = new UsageOutbox(ctx.storage, Date.now)
+    this.#clock = new AlarmClock(ctx.storage, () => this.#decide(advance))
+    if (!this.#outbox.isEmpty()) this.#rollUpSoon(ROLL_UP_MS)
+  }
+
+  admit(ask: AdmissionAsk): Admission | Promise<Admission> {
+    const resolved = admit(this.#gate, ask, moment())
+    this.#keep()
+    return this.#room.answer(ask.ticket, resolved)
+  }
+
+  cancel(ticket: string): void {
+    this.#decide((gate, at) => cancel(gate, ticket, at))
+  }
+
+  /** The lease as it now stands, or null where the call has ended. */
+  renew(renewal: Renewal): Lease | null {
+    const [lease, resolved] = renew(this.#gate, renewal, moment())
+    this.#keep()
+    this.#room.call(resolved)
+    return lease
+  }
+
+  /** Resolves once the usage is kept; the slot itself is free at once. */
+  async settle(settlement: Settlement, witness: LeaseWitness | null): Promise<void> {
+    this.#decide((gate, at) => settle(gate, { settlement, witness }, at))
+    if (settlement.usage === null) return
+    await this.#outbox.keep(settlement.leaseId, settlement.usage)
+    this.#rollUpSoon(ROLL_UP_MS)
+  }
+
+  /** Whether the doors of the account let some call in, full or not. */
+  isUsable(): boolean {
+    this.#decide(advance)
+    return isUsable(this.#gate, Date.now())
+  }
+
+  snapshot(about: SnapshotContext): GateSnapshot {
+    this.#decide(advance)
+    return snapshotGate(this.#gate, about, Date.now())
+  }
+
+  timeline(length: number): TimelineEntry[] {
+    return this.#store.readTimeline(length)
+  }
+
+  open(): void {
+    this.#decide(openByHand)
+  }
+
+  close(): void {
+    this.#decide(closeByHand)
+  }
+
+  reset(): void {
+    this.#decide(resetByHand)
+  }
+
+  pendingUsage(tenant: string): PendingRow[] {
+    return this.#outbox.findPending(tenant)
+  }
+
+  override async alarm(): Promise<void> {
+    this.#clock.rang()
+    this.#rollUpAt = null
+    this.#decide(advance)
+    await this.#rollUp()
+  }
+
+  #decide(event: (gate: Gate, at: Moment) => Resolution[]): void {
+    const resolved = event(this.#gate, moment())
+    this.#keep()
+    this.#room.call(resolved)
+  }
+
+  #keep(): void {
+    this.#store.save(this.#gate)
+    const now = Date.now()
+    this.#clock.wakeAt(nextWakeAt(this.#gate, now), now)
+    if (this.#rollUpAt !== null) this.#clock.alarmAt(this.#rollUpAt)
+  }
+
+  #rollUpSoon(inMs: number): void {
+    this.#rollUpAt ??= Date.now() + inMs
+    this.#clock.alarmAt(this.#rollUpAt)
+  }
+
+  async #rollUp(): Promise<void> {
+    if (this.#outbox.isEmpty()) return
+    this.#outbox.write()
+    this.#outbox.seal()
+    try {
+      for (;;) {
+        const flush = this.#outbox.oldestFlush()
+        if (flush === null) return
+        await rollUp(this.env.DB, flush, Date.now())
+        this.#outbox.dropFlush(flush.number)
+      }
+    } catch (error) {
+      // D1 is down or refuses: the rows stay, the flush keeps its id, and a later alarm tries again.
+      console.error(JSON.stringify({ event: 'usage_roll_up_failed', error: String(error) }))
+      this.#rollUpSoon(ROLL_UP_RETRY_MS)
+    }
+  }
+}
+
+const moment = (): Moment => ({ now: Date.now(), random: Math.random() })

@@ -1,0 +1,155 @@
+// The gates as Durable Objects, one an account. Translates calls and failures: a gate that cannot be reached, or
+// does not answer in time, is a refusal; a settlement is said again until it is kept. It remembers what it was
+// told of each lease, since a gate that restarted learns from the holders what its former self had given out.
+import type { AccountGate } from '../../../durable-objects/account-gate.ts'
+import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission/admission.ts'
+import type { Account } from '../../core/answering/account.ts'
+import type { AccountGates, GateUnavailable } from '../../ports.ts'
+
+export type GateStub = DurableObjectStub<AccountGate>
+export type GateNamespace = Pick<DurableObjectNamespace<AccountGate>, 'getByName'>
+
+// What a call to a gate may take beyond the wait that was asked for: a gate answers in milliseconds, or is ill.
+const MARGIN_MS = 2_000
+// A holder whose lease was over for so long will not come back to settle it.
+const LOST_AFTER_MS = 600_000
+const SETTLE_DELAYS_MS = [50, 250, 1_000, 4_000]
+
+interface Held {
+  witness: LeaseWitness
+  /** The renewal that is under way. */
+  renewing: Promise<void> | null
+}
+
+export function cloudflareAccountGates(
+  namespace: GateNamespace,
+): AccountGates & { stubOf(account: Account): GateStub } {
+  const held = new Map<string, Held>()
+
+  // A stub belongs to the request that made it, and is broken for good after an exception: one for each call.
+  const stubOf = (account: Account): GateStub => namespace.getByName(account.id, placement(account))
+
+  const call = <T>(
+    account: Account,
+    ask: (stub: GateStub) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T> => within(timeoutMs, ask(stubOf(account)))
+
+  const remember = (ask: AdmissionAsk, admission: Admission): void => {
+    if (admission.kind !== 'admitted') return
+    const { id, epoch, expiresAt } = admission.lease
+    const { tenant, lane, modelClass } = ask
+    const since = Date.now()
+    const witness = { epoch, heldUntil: expiresAt, certain: true, tenant, lane, modelClass, since }
+    held.set(id, { witness, renewing: null })
+    forgetLost(held, since)
+  }
+
+  return {
+    stubOf,
+
+    async admit(account, ask): Promise<Admission | GateUnavailable> {
+      const timeoutMs = ask.maxWaitMs + MARGIN_MS
+      const admitOnce = (): Promise<Admission> =>
+        call(account, async (stub) => stub.admit(ask), timeoutMs)
+      try {
+        // The same ticket again: a gate that has already granted it says so again.
+        const admission = await admitOnce().catch((error: unknown) => {
+          if (!isRetryable(error)) throw error
+          return admitOnce()
+        })
+        remember(ask, admission)
+        return admission
+      } catch {
+        // Its answer may still come: whatever it grants then is given back.
+        void call(account, async (stub) => stub.cancel(ask.ticket), MARGIN_MS).catch(() => {})
+        return { kind: 'unavailable' }
+      }
+    },
+
+    async cancel(account, ticket) {
+      held.delete(ticket)
+      // Lost at worst: the lease then ends by its expiry.
+      await call(account, async (stub) => stub.cancel(ticket), MARGIN_MS).catch(() => {})
+    },
+
+    async renew(account, lease) {
+      const own = held.get(lease.id)
+      const witness = own?.witness ?? null
+      const renewal = { leaseId: lease.id, witness, answering: false }
+      const renewing = call(account, async (stub) => stub.renew(renewal), MARGIN_MS).then(
+        (renewed) => {
+          if (renewed === null || own === undefined) return
+          own.witness = { ...own.witness, epoch: renewed.epoch, heldUntil: renewed.expiresAt }
+        },
+        () => {
+          if (own !== undefined) own.witness = { ...own.witness, certain: false }
+        },
+      )
+      if (own !== undefined) own.renewing = renewing
+      await renewing
+    },
+
+    async isUsable(account) {
+      return call(account, async (stub) => stub.isUsable(), MARGIN_MS)
+    },
+
+    async settle(account, settlement) {
+      const own = held.get(settlement.leaseId)
+      held.delete(settlement.leaseId)
+      // A renewal that overtook its settlement would count the lease again.
+      await own?.renewing
+      let witness = own?.witness ?? null
+      for (let attempt = 0; ; attempt++) {
+        try {
+          const said = witness
+          return await call(account, async (stub) => stub.settle(settlement, said), MARGIN_MS)
+        } catch (error) {
+          const delayMs = SETTLE_DELAYS_MS[attempt]
+          if (delayMs === undefined || isOverloaded(error)) throw error
+          // The first try may have arrived: its slot may already be someone else's.
+          witness = null
+          await sleep(delayMs)
+        }
+      }
+    },
+  }
+}
+
+const placement = (account: Account): DurableObjectNamespaceGetDurableObjectOptions =>
+  account.locationHint === null
+    ? {}
+    : // The settings' check keeps it to the platform's list.
+      { locationHint: account.locationHint as DurableObjectLocationHint }
+
+/** A holder that never settled has lost its lease long ago; its entry need not outlive it by much. */
+const forgetLost = (held: Map<string, Held>, now: number): void => {
+  for (const [id, { witness }] of held) {
+    if (witness.heldUntil >= now - LOST_AFTER_MS) break
+    held.delete(id)
+  }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The gate did not answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    )
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Said by the platform on the exceptions of a stub. */
+const flagOf = (error: unknown, name: 'retryable' | 'overloaded'): boolean =>
+  typeof error === 'object' && error !== null && Reflect.get(error, name) === true
+
+const isOverloaded = (error: unknown): boolean => flagOf(error, 'overloaded')
+const isRetryable = (error: unknown): boolean => flagOf(error, 'retryable') && !isOverloaded(error)

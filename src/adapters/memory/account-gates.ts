@@ -1,0 +1,131 @@
+// The gates in this process, on the same core: for the doorways without Durable Objects, and for tests. Nothing
+// outlives the process: neither leases, which end with it, nor usage, which is handed to the caller's keeper.
+import type { Admission, AdmissionAsk, Settlement } from '../../core/admission/admission.ts'
+import type { Moment } from '../../core/admission/breaker.ts'
+import { isUsable } from '../../core/admission/door.ts'
+import { newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
+import { admit, advance, cancel, nextWakeAt, renew, settle } from '../../core/admission/gate.ts'
+import type { GateSettings } from '../../core/admission/settings.ts'
+import type { Account } from '../../core/answering/account.ts'
+import type { UsageRecord } from '../../core/money/usage-record.ts'
+import type { AccountGates } from '../../ports.ts'
+
+export interface MemoryGateOptions {
+  readonly now: () => number
+  readonly random: () => number
+  /** Called once for each lease that settles with usage; the settlement waits for it. */
+  readonly keepUsage?: (leaseId: string, usage: UsageRecord) => Promise<void>
+}
+
+export interface MemoryAccountGates extends AccountGates {
+  /** The gate itself, for operators and tests. */
+  gateOf(account: Account): Gate
+  /** Ends the timers of all gates. */
+  stop(): void
+}
+
+type Waiting = Map<string, PromiseWithResolvers<Admission>>
+
+export function memoryAccountGates(
+  settings: GateSettings,
+  options: MemoryGateOptions,
+): MemoryAccountGates {
+  const hosts = new Map<string, GateHost>()
+  const hostOf = ({ id }: Account): GateHost => {
+    const host = hosts.get(id) ?? new GateHost(newGate(settings, 1), options)
+    hosts.set(id, host)
+    return host
+  }
+  return {
+    async admit(account, ask) {
+      return hostOf(account).admit(ask)
+    },
+    async cancel(account, ticket) {
+      hostOf(account).decide((gate, at) => cancel(gate, ticket, at))
+    },
+    async renew(account, { id }) {
+      const renewal = { leaseId: id, witness: null, answering: false }
+      hostOf(account).decide((gate, at) => renew(gate, renewal, at)[1])
+    },
+    async isUsable(account) {
+      return hostOf(account).isUsable()
+    },
+    async settle(account, settlement) {
+      await hostOf(account).settle(settlement)
+    },
+    gateOf(account) {
+      return hostOf(account).gate
+    },
+    stop() {
+      for (const host of hosts.values()) host.stop()
+    },
+  }
+}
+
+class GateHost {
+  readonly gate: Gate
+  readonly #options: MemoryGateOptions
+  readonly #waiting: Waiting = new Map()
+  readonly #counted = new Set<string>()
+  #timer: ReturnType<typeof setTimeout> | null = null
+
+  constructor(gate: Gate, options: MemoryGateOptions) {
+    this.gate = gate
+    this.#options = options
+  }
+
+  admit(ask: AdmissionAsk): Admission | Promise<Admission> {
+    const resolved = this.decide((gate, at) => admit(gate, ask, at))
+    const own = resolved.find(({ ticket }) => ticket === ask.ticket)
+    if (own !== undefined) return own.admission
+    const waiting = this.#waiting.get(ask.ticket) ?? Promise.withResolvers<Admission>()
+    this.#waiting.set(ask.ticket, waiting)
+    return waiting.promise
+  }
+
+  async settle(settlement: Settlement): Promise<void> {
+    this.decide((gate, at) => settle(gate, { settlement, witness: null }, at))
+    const { leaseId, usage } = settlement
+    if (usage === null || this.#counted.has(leaseId)) return
+    this.#counted.add(leaseId)
+    // The oldest goes: a settlement is said again within seconds, not thousands of calls later.
+    for (const oldest of this.#counted) {
+      if (this.#counted.size <= COUNTED_MAX) break
+      this.#counted.delete(oldest)
+    }
+    await this.#options.keepUsage?.(leaseId, usage)
+  }
+
+  isUsable(): boolean {
+    this.decide(advance)
+    return isUsable(this.gate, this.#options.now())
+  }
+
+  decide(event: (gate: Gate, at: Moment) => Resolution[]): Resolution[] {
+    const { now, random } = this.#options
+    const resolved = event(this.gate, { now: now(), random: random() })
+    // There is nothing to survive this process, so nothing to save.
+    this.gate.unsaved.transitions.length = 0
+    for (const { ticket, admission } of resolved) {
+      this.#waiting.get(ticket)?.resolve(admission)
+      this.#waiting.delete(ticket)
+    }
+    this.#wake()
+    return resolved
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+  }
+
+  #wake(): void {
+    this.stop()
+    const now = this.#options.now()
+    const next = nextWakeAt(this.gate, now)
+    // Without waiters nobody is woken: time is caught up with at the next event.
+    if (next === null || this.#waiting.size === 0) return
+    this.#timer = setTimeout(() => this.decide(advance), Math.max(0, next - now))
+  }
+}
+
+const COUNTED_MAX = 10_000
