@@ -1,0 +1,90 @@
+// What an answer used, in Claude's own counts. A stream's come at its start and, cumulative, at its end; where the end
+// never comes, what was produced is counted by us and marked as an estimate.
+
+export interface Usage {
+  /** Input that neither came from the prompt cache nor was written to it. */
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cacheWrite5mTokens: number
+  readonly cacheWrite1hTokens: number
+  readonly cacheReadTokens: number
+  readonly estimated: boolean
+}
+
+/** Bytes of UTF-8 that one token stands for, where we have to count by ourselves. */
+const BYTES_PER_TOKEN = 4
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** `usage` of a Messages answer, or of one of its stream's events laid over what earlier events said. */
+export function readUsage(value: unknown, before: Usage = none): Usage {
+  const usage = fieldsOf(value)
+  const creation = fieldsOf(usage['cache_creation'])
+  const written = count(usage['cache_creation_input_tokens'])
+  const hour = count(creation['ephemeral_1h_input_tokens'])
+  const minutes = count(creation['ephemeral_5m_input_tokens'])
+  return {
+    inputTokens: count(usage['input_tokens']) ?? before.inputTokens,
+    outputTokens: count(usage['output_tokens']) ?? before.outputTokens,
+    cacheWrite1hTokens: hour ?? before.cacheWrite1hTokens,
+    // What is not said to be for an hour is for five minutes, as it was before the split came.
+    cacheWrite5mTokens:
+      minutes ??
+      (written === null ? before.cacheWrite5mTokens : written - (hour ?? before.cacheWrite1hTokens)),
+    cacheReadTokens: count(usage['cache_read_input_tokens']) ?? before.cacheReadTokens,
+    estimated: before.estimated,
+  }
+}
+
+/** `usage` of an answer of the OpenAI-compatible route, whose prompt count includes what came from the cache. */
+export function readOpenAiUsage(value: unknown): Usage | null {
+  const usage = fieldsOf(value)
+  const prompt = count(usage['prompt_tokens'])
+  const completion = count(usage['completion_tokens'])
+  if (prompt === null || completion === null) return null
+  const cached = count(fieldsOf(usage['prompt_tokens_details'])['cached_tokens']) ?? 0
+  return { ...none, inputTokens: prompt - cached, outputTokens: completion, cacheReadTokens: cached }
+}
+
+/** Counts what a stream produced, for the case that its end does not come. */
+export function estimateOutput(before: Usage, producedBytes: number): Usage {
+  const produced = Math.ceil(producedBytes / BYTES_PER_TOKEN)
+  return { ...before, outputTokens: Math.max(before.outputTokens, produced), estimated: true }
+}
+
+/** Text, thinking and tool input that a `content_block_delta` adds, in bytes of UTF-8. */
+export function producedBytesOf(event: unknown): number {
+  const delta = fieldsOf(fieldsOf(event)['delta'])
+  let bytes = 0
+  for (const name of ['text', 'thinking', 'partial_json']) {
+    const text = delta[name]
+    if (typeof text === 'string') bytes += utf8Length(text)
+  }
+  return bytes
+}
+
+export const none: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheWrite5mTokens: 0,
+  cacheWrite1hTokens: 0,
+  cacheReadTokens: 0,
+  estimated: false,
+}
+
+export const fieldsOf = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null ? (value as Fields) : {}
+
+const count = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
+
+export function utf8Length(text: string): number {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code < 0x80) continue
+    // A surrogate pair is two units and four bytes.
+    bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2
+  }
+  return bytes
+}
