@@ -1,5 +1,6 @@
 // The floor plan: everything that a request passes, in order.
 import { Hono } from 'hono'
+import { createCallReader, createIdentifier } from './flows/read-call.ts'
 import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
 import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
@@ -14,13 +15,15 @@ export interface AppEnv {
 }
 
 export function createApp(services: Services) {
+  const identify = createIdentifier(services)
+  const readCall = createCallReader(services, identify)
   return new Hono<AppEnv>()
     .use(requestScope(services))
     .use('/v1/*', cors(services))
     .route('/', health(services))
-    .route('/v1', messages(services))
-    .route('/v1', models(services))
-    .route('/v1', usage(services))
+    .route('/v1', messages(services, readCall))
+    .route('/v1', models(services, readCall))
+    .route('/v1', usage(services, identify))
     .notFound(routeUnknown(services))
     .onError(reportErrors(services))
 }

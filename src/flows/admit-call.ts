@@ -24,6 +24,8 @@ export interface EntranceOptions {
   readonly maxWaitMs: number
   /** Counts the attempts of a call from 1: tickets are unique by it. */
   readonly attempt: number
+  /** Aborted when nobody wants the lease any more. */
+  readonly signal: AbortSignal
 }
 
 export async function admitCall(
@@ -33,7 +35,7 @@ export async function admitCall(
 ): Promise<Entrance> {
   const [only, ...others] = options.candidates
   if (only === undefined) return { kind: 'refused', refusals: [] }
-  const gate = new Asker(services, call, options.attempt)
+  const gate = new Asker(services, call, options)
   if (others.length === 0) {
     const answer = await gate.ask(only, options.maxWaitMs)
     return answer.kind === 'refused' ? { kind: 'refused', refusals: [answer.refusal] } : answer
@@ -62,24 +64,25 @@ type Answer =
 class Asker {
   readonly #services: Services
   readonly #call: Call
-  readonly #attempt: number
+  readonly #options: EntranceOptions
   #asked = 0
 
-  constructor(services: Services, call: Call, attempt: number) {
+  constructor(services: Services, call: Call, options: EntranceOptions) {
     this.#services = services
     this.#call = call
-    this.#attempt = attempt
+    this.#options = options
   }
 
   async ask(account: Account, maxWaitMs: number): Promise<Answer> {
     const { gates, now } = this.#services
     const { scope } = this.#call
-    if (scope.signal.aborted) return { kind: 'caller_gone' }
+    const { attempt, signal } = this.#options
+    if (signal.aborted) return { kind: 'caller_gone' }
     this.#asked += 1
-    const ticket = `${scope.requestId}.${this.#attempt}.${this.#asked}`
+    const ticket = `${scope.requestId}.${attempt}.${this.#asked}`
     const askedAt = now()
     const pending = gates.admit(account, this.#askFor(account, ticket, maxWaitMs))
-    const admission = await untilAborted(pending, scope.signal)
+    const admission = await untilAborted(pending, signal)
     if (admission === null) {
       scope.defer(giveBack(this.#services, account, ticket, pending))
       return { kind: 'caller_gone' }
@@ -93,8 +96,7 @@ class Asker {
       timing.gateMs = (timing.gateMs ?? 0) + tookMs
       return { kind: 'refused', refusal: { reason: 'unavailable', retryAt: null } }
     }
-    const queuedMs =
-      admission.kind === 'admitted' ? admission.queuedMs : admission.refusal.queuedMs
+    const queuedMs = admission.kind === 'admitted' ? admission.queuedMs : admission.refusal.queuedMs
     timing.queueMs = (timing.queueMs ?? 0) + queuedMs
     timing.gateMs = (timing.gateMs ?? 0) + Math.max(0, tookMs - queuedMs)
     if (admission.kind === 'refused') return { kind: 'refused', refusal: admission.refusal }

@@ -21,8 +21,7 @@ export type CallReader = (
   model?: string,
 ) => Promise<Call>
 
-export function createCallReader(services: Services): CallReader {
-  const identify = createIdentifier(services)
+export function createCallReader(services: Services, identify: Identifier): CallReader {
   return async (kind, request, scope, model) => {
     const caller = await identify(request, scope)
     const body = kind === 'models' ? null : await readJsonBody(services, request)
@@ -53,10 +52,10 @@ export function createCallReader(services: Services): CallReader {
   }
 }
 
-/** Who calls: the key, then the browser's origin. */
-export function createIdentifier(
-  services: Services,
-): (request: Request, scope: RequestScope) => Promise<Caller> {
+export type Identifier = (request: Request, scope: RequestScope) => Promise<Caller>
+
+/** Who calls: the key, then the browser's origin. One for the isolate: it remembers the keys that it has read. */
+export function createIdentifier(services: Services): Identifier {
   const authenticate = createAuthenticator({
     keys: services.keys,
     pepper: services.config.keys.pepper,

@@ -17,10 +17,7 @@ export interface RelayOptions {
   onEnd(end: StreamEnd): void
 }
 
-export function relayStream(
-  stream: OpenStream,
-  options: RelayOptions,
-): ReadableStream<Uint8Array> {
+export function relayStream(stream: OpenStream, options: RelayOptions): ReadableStream<Uint8Array> {
   const { reader, meter, watch } = stream
   const head = [...stream.head]
   let ended = false

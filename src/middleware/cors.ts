@@ -59,7 +59,8 @@ export const cors = (services: Services): MiddlewareHandler<AppEnv> => {
     const allowed = await isAllowed(origin)
     const requested = c.req.header('access-control-request-method')
     if (c.req.method === 'OPTIONS' && requested !== undefined) {
-      if (!allowed) throw new GatewayError('origin_not_allowed', `No tenant allows ${quote(origin)}`)
+      if (!allowed)
+        throw new GatewayError('origin_not_allowed', `No tenant allows ${quote(origin)}`)
       c.res = new Response(null, {
         status: 204,
         headers: {

@@ -2,12 +2,11 @@
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { answerCall } from '../flows/answer-call.ts'
-import { createCallReader } from '../flows/read-call.ts'
+import type { CallReader } from '../flows/read-call.ts'
 import type { CallKind } from '../flows/call.ts'
 import type { Services } from '../ports.ts'
 
-export const messages = (services: Services) => {
-  const readCall = createCallReader(services)
+export const messages = (services: Services, readCall: CallReader) => {
   const answer = (kind: CallKind) => async (c: Context<AppEnv>) =>
     answerCall(services, await readCall(kind, c.req.raw, c.get('scope')))
   return new Hono<AppEnv>()

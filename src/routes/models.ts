@@ -3,11 +3,10 @@ import { Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { answerCall } from '../flows/answer-call.ts'
 import { filterModels } from '../flows/filter-models.ts'
-import { createCallReader } from '../flows/read-call.ts'
+import type { CallReader } from '../flows/read-call.ts'
 import type { Services } from '../ports.ts'
 
-export const models = (services: Services) => {
-  const readCall = createCallReader(services)
+export const models = (services: Services, readCall: CallReader) => {
   return new Hono<AppEnv>()
     .get('/models', async (c) => {
       const call = await readCall('models', c.req.raw, c.get('scope'))

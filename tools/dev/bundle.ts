@@ -1,8 +1,8 @@
 // Builds the Worker into one module, as `wrangler deploy` does; `watch` calls back after each rebuild.
 import { type BuildOptions, build, context } from 'esbuild'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 
-export const root = fileURLToPath(new URL('../../', import.meta.url))
+export const root = join(import.meta.dirname, '..', '..')
 
 export interface Bundle {
   readonly script: string

@@ -1,5 +1,4 @@
 // Starts the gateway and its neighbours in order, and stops them in reverse.
-import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { bundleWorker, watchWorker } from './bundle.ts'
 import { newKey, seed } from './seed.ts'
@@ -21,7 +20,7 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-const script = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const script = (path: string): string => join(import.meta.dirname, path)
 const isSetting = (name: string): boolean =>
   /^(SLUICE_|ANTHROPIC_|UPSTASH_REDIS_REST_)/.test(name) ||
   name === 'ADMIN_TOKEN' ||
@@ -146,9 +145,7 @@ async function chooseRedis(
     '--port=0',
     `--token=${token}`,
     '--exit-with-parent',
-    ...(server === undefined
-      ? [`--dir=${join(options.dir, 'redis')}`]
-      : [`--redis-url=${server}`]),
+    ...(server === undefined ? [`--dir=${join(options.dir, 'redis')}`] : [`--redis-url=${server}`]),
   ])
   settings['UPSTASH_REDIS_REST_URL'] = bridge.url
   settings['UPSTASH_REDIS_REST_TOKEN'] = bridge.token

@@ -23,13 +23,13 @@ export interface RunningWorker {
   stop(): Promise<void>
 }
 
-export type Database = Awaited<ReturnType<Miniflare['getD1Database']>>
+export type Database = D1Database
 
 export async function startWorker(bundle: Bundle, options: WorkerOptions): Promise<RunningWorker> {
   const miniflare = new Miniflare(miniflareOptions(bundle, options))
   try {
     const entry = await miniflare.ready
-    const db = await miniflare.getD1Database('DB')
+    const db = (await miniflare.getD1Database('DB')) as Database
     await migrate(db)
     const url = options.direct ? await miniflare.unsafeGetDirectURL() : entry
     return {
@@ -44,8 +44,15 @@ export async function startWorker(bundle: Bundle, options: WorkerOptions): Promi
   }
 }
 
+type LegacyOptions = Parameters<typeof convertV4MiniflareOptions>[0]
+interface WranglerOptions {
+  readonly workerOptions: { readonly bindings?: Readonly<Record<string, unknown>> }
+}
+
 function miniflareOptions(bundle: Bundle, options: WorkerOptions): MiniflareOptions {
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, 'wrangler.toml'))
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(
+    join(root, 'wrangler.toml'),
+  ) as WranglerOptions
   const { host, port } = options
   return convertV4MiniflareOptions({
     ...(options.direct ? { host, port: 0 } : { host, port }),
@@ -62,7 +69,7 @@ function miniflareOptions(bundle: Bundle, options: WorkerOptions): MiniflareOpti
         unsafeDirectSockets: options.direct ? [{ host, port }] : [],
       },
     ],
-  } as Parameters<typeof convertV4MiniflareOptions>[0])
+  } as LegacyOptions)
 }
 
 /** Applies what is missing of migrations/, in order, each once; keeps wrangler's own table, so that both agree. */
@@ -74,9 +81,7 @@ async function migrate(db: Database): Promise<void> {
   const applied = new Set(results.map((row) => row.name))
   const names = readdirSync(join(root, 'migrations')).filter((name) => name.endsWith('.sql'))
   for (const name of names.sort().filter((candidate) => !applied.has(candidate))) {
-    const statements = unstable_splitSqlQuery(
-      readFileSync(join(root, 'migrations', name), 'utf8'),
-    )
+    const statements = unstable_splitSqlQuery(readFileSync(join(root, 'migrations', name), 'utf8'))
     await db.batch([
       ...statements.map((statement) => db.prepare(statement)),
       db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),

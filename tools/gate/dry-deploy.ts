@@ -3,10 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = join(import.meta.dirname, '..', '..')
 /** Start-up time grows with the bundle; Workers take 10 MB, this is what we allow ourselves. */
 const MAX_GZIP_BYTES = 150 * 1024
 

@@ -3,14 +3,13 @@
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 interface Step {
   readonly name: string
   readonly command: readonly string[]
 }
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = join(import.meta.dirname, '..', '..')
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 const node = process.execPath
 

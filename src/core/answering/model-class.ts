@@ -10,7 +10,8 @@ const MAX_CLASS_CHARS = 64
 export function modelClass(model: string): string {
   const parts = model.toLowerCase().split('-')
   const family = FAMILIES.find((name) => parts.includes(name))
-  if (family === undefined) return model === '' ? 'any' : model.toLowerCase().slice(0, MAX_CLASS_CHARS)
+  if (family === undefined)
+    return model === '' ? 'any' : model.toLowerCase().slice(0, MAX_CLASS_CHARS)
   const after = parts[parts.indexOf(family) + 1]
   const major = isMajor(after) ? after : parts.find(isMajor)
   return major === undefined ? family : `${family}-${major}`

@@ -117,8 +117,7 @@ const STATUS_OF_TYPE: Readonly<Record<string, number>> = {
   overloaded_error: 529,
 }
 
-export const statusOfErrorType = (type: string | null): number =>
-  STATUS_OF_TYPE[type ?? ''] ?? 500
+export const statusOfErrorType = (type: string | null): number => STATUS_OF_TYPE[type ?? ''] ?? 500
 
 /** Reads an error body in Claude's shape; null where it is anything else. */
 export function readUpstreamError(body: unknown): UpstreamError | null {

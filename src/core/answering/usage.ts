@@ -30,7 +30,9 @@ export function readUsage(value: unknown, before: Usage = none): Usage {
     // What is not said to be for an hour is for five minutes, as it was before the split came.
     cacheWrite5mTokens:
       minutes ??
-      (written === null ? before.cacheWrite5mTokens : written - (hour ?? before.cacheWrite1hTokens)),
+      (written === null
+        ? before.cacheWrite5mTokens
+        : written - (hour ?? before.cacheWrite1hTokens)),
     cacheReadTokens: count(usage['cache_read_input_tokens']) ?? before.cacheReadTokens,
     estimated: before.estimated,
   }
@@ -43,7 +45,12 @@ export function readOpenAiUsage(value: unknown): Usage | null {
   const completion = count(usage['completion_tokens'])
   if (prompt === null || completion === null) return null
   const cached = count(fieldsOf(usage['prompt_tokens_details'])['cached_tokens']) ?? 0
-  return { ...none, inputTokens: prompt - cached, outputTokens: completion, cacheReadTokens: cached }
+  return {
+    ...none,
+    inputTokens: prompt - cached,
+    outputTokens: completion,
+    cacheReadTokens: cached,
+  }
 }
 
 /** Counts what a stream produced, for the case that its end does not come. */

@@ -1,0 +1,208 @@
+// Turns what came of an attempt into what follows from it: for the gate, for the bill, for another try, and for the
+// caller if it was the last.
+import type { FailureCause, Outcome } from '../core/admission/admission.ts'
+import { parseRateObservation } from '../core/answering/rate-headers.ts'
+import {
+  type Advice,
+  judgeAnswer,
+  readUpstreamError,
+  statusOfErrorType,
+} from '../core/answering/outcome.ts'
+import { fieldsOf, readOpenAiUsage, readUsage, type Usage } from '../core/answering/usage.ts'
+import type { Reason } from '../core/errors.ts'
+import type { Services } from '../ports.ts'
+import type { Call } from './call.ts'
+import type { StreamEnd } from './relay-stream.ts'
+import type { Attempt, OpenStream } from './send-attempt.ts'
+import type { AttemptEnd } from './settle-call.ts'
+import { recordUsage } from './record-usage.ts'
+
+export type Verdict = StreamingAttempt | AnsweredAttempt | FailedAttempt | LeftAttempt
+
+export interface StreamingAttempt {
+  readonly kind: 'stream'
+  readonly response: Response
+  readonly stream: OpenStream
+}
+
+/** Claude's answer to this request, good or bad: no other account would say anything else. */
+export interface AnsweredAttempt {
+  readonly kind: 'answered'
+  readonly response: Response
+  readonly body: Uint8Array
+  readonly advice: Advice
+  readonly end: AttemptEnd
+}
+
+export interface FailedAttempt {
+  readonly kind: 'failed'
+  readonly end: AttemptEnd
+  readonly retryable: boolean
+  readonly retryAfterMs: number | null
+  /** Claude's own words, where they may be passed on. */
+  readonly answer: AnsweredAttempt | null
+  /** Ours, where they may not. */
+  readonly reason: Reason
+  readonly message: string
+}
+
+export interface LeftAttempt {
+  readonly kind: 'caller_gone'
+  readonly end: AttemptEnd
+}
+
+export function judgeAttempt(services: Services, call: Call, attempt: Attempt): Verdict {
+  switch (attempt.kind) {
+    case 'caller_gone': {
+      const usage = attempt.meter === null ? null : attempt.meter.usage()
+      return { kind: 'caller_gone', end: endWith(services, call, { kind: 'ignored' }, usage) }
+    }
+    case 'broken':
+      return broken(attempt.cause)
+    case 'stream':
+      return judgeFirstEvent(services, call, attempt)
+    case 'whole':
+      return judgeWhole(services, call, attempt)
+  }
+}
+
+/** An `error` as a stream's first event is a failure like a status. */
+function judgeFirstEvent(
+  services: Services,
+  call: Call,
+  attempt: Extract<Attempt, { kind: 'stream' }>,
+): Verdict {
+  const { response, stream } = attempt
+  const { meter, watch, reader } = stream
+  if (meter.errorType === null) return { kind: 'stream', response, stream }
+  watch.stop()
+  reader.cancel().catch(() => {})
+  const headers = new Headers(response.headers)
+  headers.set('content-type', 'application/json')
+  const failure = new Response(null, { status: statusOfErrorType(meter.errorType), headers })
+  return judgeWhole(services, call, {
+    kind: 'whole',
+    response: failure,
+    body: meter.errorBody ?? new Uint8Array(0),
+  })
+}
+
+function judgeWhole(
+  services: Services,
+  call: Call,
+  { response, body }: Extract<Attempt, { kind: 'whole' }>,
+): Verdict {
+  const parsed = parseJson(body)
+  const now = services.now()
+  if (response.status < 300 && (parsed === undefined || !isJson(response))) {
+    return broken('invalid_body')
+  }
+  const judgement = judgeAnswer(
+    {
+      status: response.status,
+      retryAfter: response.headers.get('retry-after'),
+      shouldRetry: response.headers.get('x-should-retry'),
+      error: response.status < 400 ? null : readUpstreamError(parsed),
+    },
+    now,
+  )
+  const usage = response.status < 300 ? readAnswerUsage(call, parsed) : null
+  const end: AttemptEnd = {
+    ...endWith(services, call, judgement.outcome, usage),
+    rate: parseRateObservation(response.headers, now),
+  }
+  const answered: AnsweredAttempt = {
+    kind: 'answered',
+    response,
+    body,
+    advice: judgement.advice,
+    end,
+  }
+  if (!judgement.retryable) return answered
+  return {
+    kind: 'failed',
+    end,
+    retryable: true,
+    retryAfterMs: judgement.advice.retryAfterMs,
+    answer: judgement.passable ? answered : null,
+    reason: judgement.advice.reason ?? 'upstream_invalid',
+    message:
+      judgement.advice.reason === 'accounts_open'
+        ? "No account's credential is accepted by Claude's API"
+        : `Claude's API answered with status ${response.status} and no error that can be read`,
+  }
+}
+
+/** How a stream ended, once its bytes had begun to flow. */
+export function endOfStream(
+  services: Services,
+  call: Call,
+  { stream, response }: StreamingAttempt,
+  end: StreamEnd,
+): AttemptEnd {
+  const outcome: Outcome =
+    end.kind === 'broken'
+      ? { kind: 'failed', cause: end.cause }
+      : // A caller that leaves an answer half read says nothing against the account, which was serving it.
+        { kind: 'served' }
+  return {
+    ...endWith(services, call, outcome, stream.meter.usage()),
+    rate: parseRateObservation(response.headers, services.now()),
+  }
+}
+
+const endWith = (
+  services: Services,
+  call: Call,
+  outcome: Outcome,
+  usage: Usage | null,
+): AttemptEnd => ({
+  outcome,
+  rate: null,
+  usage: usage === null ? null : recordUsage(call, usage),
+})
+
+/** Only answers are billed; counting tokens and listing models are free. */
+function readAnswerUsage(call: Call, answer: unknown): Usage | null {
+  const { usage } = fieldsOf(answer)
+  if (call.kind === 'chat_completions') return readOpenAiUsage(usage)
+  return call.kind === 'messages' && usage !== undefined ? readUsage(usage) : null
+}
+
+const broken = (cause: FailureCause): FailedAttempt => ({
+  kind: 'failed',
+  end: { outcome: { kind: 'failed', cause }, rate: null, usage: null },
+  // The time is used up: another try would have none left.
+  retryable: cause !== 'total_timeout',
+  retryAfterMs: null,
+  answer: null,
+  ...tellBroken(cause),
+})
+
+function tellBroken(cause: FailureCause): { reason: Reason; message: string } {
+  switch (cause) {
+    case 'invalid_body':
+      return { reason: 'upstream_invalid', message: "Claude's answer cannot be read" }
+    case 'connect_timeout':
+    case 'first_byte_timeout':
+    case 'idle_timeout':
+    case 'total_timeout':
+      return { reason: 'upstream_timeout', message: "Claude's API did not answer in time" }
+    default:
+      return { reason: 'upstream_reset', message: "The connection to Claude's API was cut" }
+  }
+}
+
+const isJson = (response: Response): boolean =>
+  (response.headers.get('content-type') ?? '').toLowerCase().startsWith('application/json')
+
+const decoder = new TextDecoder()
+
+/** undefined where it is no JSON. */
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body)) as unknown
+  } catch {
+    return undefined
+  }
+}

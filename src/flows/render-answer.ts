@@ -1,0 +1,93 @@
+// What the caller sees: Claude's own status, headers and bytes, less what describes our account, plus what says how
+// the call went.
+import { isReturnedResponseHeader } from '../core/answering/header-policy.ts'
+import { GatewayError, retryAfterSeconds } from '../core/errors.ts'
+import type { LimitWindow, Services } from '../ports.ts'
+import type { Held } from './admit-call.ts'
+import type { Call } from './call.ts'
+import type { AnsweredAttempt, FailedAttempt, StreamingAttempt } from './judge-attempt.ts'
+import { limitHeaders } from './limit-headers.ts'
+import { endOfStream } from './judge-attempt.ts'
+import { relayStream } from './relay-stream.ts'
+import { settleCall } from './settle-call.ts'
+
+export interface AnswerFacts {
+  readonly account: string
+  readonly attempt: number
+  readonly queuedMs: number
+  readonly windows: readonly LimitWindow[]
+}
+
+export function renderWhole(
+  services: Services,
+  verdict: AnsweredAttempt,
+  facts: AnswerFacts,
+): Response {
+  const { response, body } = verdict
+  const headers = answerHeaders(response, facts)
+  if (response.status >= 400) {
+    const { retryAfterMs, reason, shouldRetry } = verdict.advice
+    if (retryAfterMs !== null) {
+      const seconds = retryAfterSeconds(retryAfterMs, services.config.retry.retryAfterMaxMs)
+      headers.set('retry-after', String(seconds))
+    }
+    headers.set('x-should-retry', String(shouldRetry))
+    if (reason !== null) headers.set('sluice-reason', reason)
+  }
+  return new Response(body as Uint8Array<ArrayBuffer>, { status: response.status, headers })
+}
+
+/** The last attempt failed: Claude's own answer where it gave one, else ours. */
+export function renderFailure(
+  services: Services,
+  failed: FailedAttempt,
+  facts: AnswerFacts,
+): Response {
+  if (failed.answer !== null) return renderWhole(services, failed.answer, facts)
+  throw new GatewayError(failed.reason, failed.message, { headers: ownHeaders(facts) })
+}
+
+export interface StreamAnswer {
+  readonly held: Held
+  readonly verdict: StreamingAttempt
+  readonly facts: AnswerFacts
+}
+
+export function renderStream(
+  services: Services,
+  call: Call,
+  { held, verdict, facts }: StreamAnswer,
+): Response {
+  // Announced now: work that is first heard of when the caller has left might not be kept alive.
+  const over = Promise.withResolvers<void>()
+  call.scope.defer(over.promise)
+  const body = relayStream(verdict.stream, {
+    requestId: call.scope.requestId,
+    onEnd: (end) => {
+      settleCall(services, call, held, endOfStream(services, call, verdict, end))
+      over.resolve()
+    },
+  })
+  return new Response(body, {
+    status: verdict.response.status,
+    headers: answerHeaders(verdict.response, facts),
+  })
+}
+
+function answerHeaders(response: Response, facts: AnswerFacts): Headers {
+  const headers = new Headers()
+  for (const [name, value] of response.headers) {
+    if (isReturnedResponseHeader(name)) headers.append(name, value)
+  }
+  const upstreamId = response.headers.get('request-id')
+  if (upstreamId !== null) headers.set('sluice-upstream-request-id', upstreamId)
+  for (const [name, value] of Object.entries(ownHeaders(facts))) headers.set(name, value)
+  return headers
+}
+
+const ownHeaders = (facts: AnswerFacts): Record<string, string> => ({
+  'sluice-account': facts.account,
+  'sluice-attempts': String(facts.attempt),
+  'sluice-queued-ms': String(Math.round(facts.queuedMs)),
+  ...limitHeaders(facts.windows),
+})

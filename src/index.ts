@@ -1,0 +1,38 @@
+// The Cloudflare doorway: reads the settings and builds the services once for the isolate, then offers the
+// Worker and its objects to the platform.
+import { env } from 'cloudflare:workers'
+import { createApp } from './app.ts'
+import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
+import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
+import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
+import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
+import { upstashRequestLimits } from './adapters/upstash/request-limits.ts'
+import { logToConsole } from './adapters/console-log.ts'
+import { parseConfig } from './config.ts'
+import type { Services } from './ports.ts'
+
+export { AccountGate } from '../durable-objects/account-gate.ts'
+
+const config = parseConfig(env)
+const { ACCOUNT_GATE, DB } = env as Env
+
+const gates = cloudflareAccountGates(ACCOUNT_GATE)
+
+const services: Services = {
+  config,
+  accounts: config.accounts,
+  keys: d1KeyStore(DB),
+  gates,
+  limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
+  usage: d1UsageReader(DB, config.accounts, gates.stubOf),
+  upstream: anthropicUpstream(),
+  now: Date.now,
+  random: Math.random,
+  log: logToConsole,
+}
+
+const app = createApp(services)
+
+export default {
+  fetch: (request, bindings, context) => app.fetch(request, bindings, context),
+} satisfies ExportedHandler<Env>
