@@ -126,14 +126,11 @@ const recordClosed = (
   const { phase } = breaker
   if (phase.kind !== 'closed' || result.kind === 'neutral') return null
   addResult(phase.window, result.kind === 'failed', at.now, settings.breakerWindowMs)
-  if (result.kind === 'served') {
-    phase.failuresInARow = 0
-    return null
-  }
-  phase.failuresInARow++
+  phase.failuresInARow = result.kind === 'failed' ? phase.failuresInARow + 1 : 0
   if (phase.failuresInARow >= settings.breakerConsecutive) {
     return trip(breaker, `consecutive_failures:${result.cause}`, at, settings)
   }
+  // Looked at after a served call too: it may be the one that makes the window hold enough.
   const { calls, failures } = readWindow(phase.window, at.now, settings.breakerWindowMs)
   const overRatio =
     calls >= settings.breakerMinCalls && failures / calls >= settings.breakerFailureRatio
