@@ -68,6 +68,9 @@ async function answer(sim: Simulator, req: IncomingMessage): Promise<Answer> {
     case 'PUT canned/*':
       sim.canned.set(decodeURIComponent(name ?? ''), body)
       return ok({ name, bytes: body.length })
+    case 'POST batches/*':
+      sim.batches.endNow(name ?? '')
+      return ok({})
     case 'PUT settings':
       return ok(setSettings(sim, parse(body)))
     case 'POST reset':

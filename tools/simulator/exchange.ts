@@ -23,10 +23,12 @@ export class Exchange {
   readonly random: Random
   faults: FaultPlan = NO_FAULT
   body: Buffer = Buffer.alloc(0)
+  /** How errors are written: Claude's way, or OpenAI's on the compatible route. */
+  errorStyle: 'claude' | 'openai' = 'claude'
   /** The limits to show in the answer's headers, where the route has any. */
   rateView: (() => RateView) | undefined
-  /** Said on the way out, whatever the end. */
-  onEnd: ((outcome: Outcome) => void) | undefined
+  /** Called once on the way out, whatever the end. */
+  readonly onEnd: ((outcome: Outcome) => void)[] = []
   #caller: Caller | undefined
 
   constructor(sim: Simulator, req: IncomingMessage, res: ServerResponse) {
@@ -80,7 +82,7 @@ export class Exchange {
     entry.events += events
     if (entry.first_byte_at === null) {
       entry.first_byte_at = this.sim.now()
-      this.sim.journal.changed()
+      this.sim.journal.changed(entry)
     }
   }
 
@@ -91,9 +93,8 @@ export class Exchange {
     entry.outcome = outcome
     if (outcome === 'aborted') entry.aborted_at = entry.finished_at
     if (this.#caller !== undefined) sim.gauge.leave(this.#caller.org)
-    this.onEnd?.(outcome)
-    this.onEnd = undefined
-    sim.journal.changed()
+    for (const listener of this.onEnd) listener(outcome)
+    sim.journal.changed(entry)
   }
 }
 

@@ -113,8 +113,8 @@ function pair(text: string): [string, string] {
 function apply(plan: FaultPlan, directive: Directive): void {
   const { name, value, params } = directive
   if (/^\d{3}$/.test(name)) plan.status = statusFault(Number(name), directive)
-  else if (name in ENDINGS) applyEnding(plan, directive)
-  else if (name in MODIFIERS) MODIFIERS[name]?.(plan, value, params)
+  else if (Object.hasOwn(ENDINGS, name)) applyEnding(plan, directive)
+  else if (Object.hasOwn(MODIFIERS, name)) MODIFIERS[name]?.(plan, value, params)
   else throw invalid(`simulator: unknown fault "${name}"`)
   if (params['split'] !== undefined) plan.splitBytes = positive(params['split'], 'split')
 }

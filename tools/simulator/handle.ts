@@ -12,6 +12,7 @@ import type { Simulator } from './simulator.ts'
 
 const BATCH_LIMIT_BYTES = 256 * 1024 * 1024
 const BATCHES = '/v1/messages/batches'
+const OPENAI = '/v1/chat/completions'
 const FILES = '/v1/files'
 
 export function handleRequest(sim: Simulator, req: IncomingMessage, res: ServerResponse): void {
@@ -22,6 +23,7 @@ export function handleRequest(sim: Simulator, req: IncomingMessage, res: ServerR
 async function run(exchange: Exchange): Promise<void> {
   const { req, path, sim } = exchange
   if (path === '/api/hello') return sayHello(exchange)
+  if (path === OPENAI) exchange.errorStyle = 'openai'
   exchange.enter(identify(req.headers))
   checkConcurrency(exchange)
   if (!isUpload(exchange)) {

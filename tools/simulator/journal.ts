@@ -49,9 +49,11 @@ export interface JournalFilter {
 interface Waiter {
   filter: JournalFilter
   count: number
-  done: (entries: JournalEntry[]) => void
+  found: Set<JournalEntry>
+  done: () => void
 }
 
+const DEFAULT_WAIT_MS = 5_000
 const SECRETS: ReadonlySet<string> = new Set(['x-api-key', 'authorization'])
 
 export class Journal {
@@ -71,7 +73,7 @@ export class Journal {
   add(entry: JournalEntry): void {
     this.#ring[this.#last % this.#ring.length] = entry
     this.#last++
-    this.changed()
+    this.changed(entry)
   }
 
   clear(): void {
@@ -91,32 +93,33 @@ export class Journal {
   }
 
   /** Resolves once `count` entries match, or with what there is when the time is over. */
-  wait(filter: JournalFilter, options: { count?: number; timeoutMs?: number } = {}) {
+  wait(
+    filter: JournalFilter,
+    options: { count?: number; timeoutMs?: number } = {},
+  ): Promise<JournalEntry[]> {
     const count = options.count ?? 1
-    const wanted = { state: 'finished', ...filter }
-    const now = this.list(wanted, count)
-    if (now.length >= count) return Promise.resolve(now)
-    return new Promise<JournalEntry[]>((resolve) => {
-      const timer = setTimeout(() => waiter.done(this.list(wanted)), options.timeoutMs ?? 5_000)
-      const waiter: Waiter = {
-        filter: wanted,
-        count,
-        done: (entries) => {
-          clearTimeout(timer)
-          this.#waiters.delete(waiter)
-          resolve(entries)
-        },
+    const wanted = { ...filter, state: filter.state ?? 'finished' }
+    const found = new Set(this.list(wanted))
+    if (found.size >= count) return Promise.resolve([...found])
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        this.#waiters.delete(waiter)
+        resolve([...found])
       }
+      const timer = setTimeout(done, options.timeoutMs ?? DEFAULT_WAIT_MS)
+      const waiter: Waiter = { filter: wanted, count, found, done }
       this.#waiters.add(waiter)
     })
   }
 
-  /** Called at each step of an entry's life. */
-  changed(): void {
+  /** Called at each step of an entry's life. What matched once goes on matching. */
+  changed(entry: JournalEntry): void {
     if (this.#waiters.size === 0) return
     for (const waiter of this.#waiters) {
-      const found = this.list(waiter.filter, waiter.count)
-      if (found.length >= waiter.count) waiter.done(found)
+      if (!matches(entry, waiter.filter)) continue
+      waiter.found.add(entry)
+      if (waiter.found.size >= waiter.count) waiter.done()
     }
   }
 }

@@ -1,9 +1,11 @@
 // POST /v1/messages, streamed and not: limits, cache, plan, then the answer at the model's pace.
-import { messageOf, type AnswerPlan } from './answer-plan.ts'
+import { contentOf, messageOf, type AnswerPlan } from './answer-plan.ts'
 import { invalid } from './api-error.ts'
 import { pause } from './apply-fault.ts'
 import type { Exchange } from './exchange.ts'
 import { statusOfErrorType } from './fault-status.ts'
+import { isObject } from './json.ts'
+import { firstTokenMs, generationMs } from './latency.ts'
 import { findModel, type Model } from './models.ts'
 import { planAnswer } from './plan-answer.ts'
 import type { CachePlan } from './prompt-cache.ts'
@@ -11,20 +13,44 @@ import type { Admission } from './rate-limits.ts'
 import { parseJson } from './read-body.ts'
 import { contextOf } from './request-context.ts'
 import type { MessagesRequest } from './request-types.ts'
-import { sendJson, sendStream } from './respond.ts'
+import { sendStream, sendValue } from './respond.ts'
 import { messageEvents } from './sse-events.ts'
+import { threadNotFound, threadUnsupported, type ThreadTurn } from './threads.ts'
 import { countInputTokens } from './tokens.ts'
 import { validateMessages } from './validate-request.ts'
 
-const SIGMA_FIRST_TOKEN = 0.35
-
 export async function postMessages(exchange: Exchange): Promise<void> {
   const request = validateMessages(parseJson(exchange), contextOf(exchange))
-  await answer(exchange, request)
+  if (!isObject(request.thread)) return answer(exchange, request)
+  const turn = openThread(exchange, request)
+  let plan: AnswerPlan | undefined
+  // Whatever way the request ends, the reply before is free again or continued.
+  exchange.onEnd.push((outcome) => {
+    if (outcome === 'completed' && plan !== undefined)
+      turn.keep(plan.id, plan.blocks.map(contentOf))
+    else turn.drop()
+  })
+  await answer(exchange, turn.request, (made) => {
+    plan = made
+  })
 }
 
-async function answer(exchange: Exchange, request: MessagesRequest): Promise<void> {
+function openThread(exchange: Exchange, request: MessagesRequest): ThreadTurn {
+  const { sim, caller, faults } = exchange
+  if (!sim.settings.threads || faults.thread === 'unsupported') throw threadUnsupported([])
+  if (faults.thread === 'lost' && request.thread?.type === 'continue') {
+    throw threadNotFound(request.thread.previous_message_id ?? '')
+  }
+  return sim.threads.open(caller.org, request, sim.settings.threadTtlMs)
+}
+
+async function answer(
+  exchange: Exchange,
+  request: MessagesRequest,
+  planned?: (plan: AnswerPlan) => void,
+): Promise<void> {
   const call = openCall(exchange, request)
+  planned?.(call.plan)
   refuseByErrorFault(exchange, request)
   if (request.stream === true) await answerStreamed(exchange, call)
   else await answerWhole(exchange, call)
@@ -93,7 +119,7 @@ function refuseByErrorFault(exchange: Exchange, request: MessagesRequest): void 
 async function answerStreamed(exchange: Exchange, call: Call): Promise<void> {
   const { sim, random, faults } = exchange
   const { latencyScale } = sim.settings
-  const firstMs = random.logNormal(call.model.pace.firstTokenMs, SIGMA_FIRST_TOKEN) * latencyScale
+  const firstMs = firstTokenMs(call.model, random, latencyScale)
   if (firstMs > 0) await pause(exchange, firstMs)
   if (exchange.finished) return
   call.begin()
@@ -106,32 +132,28 @@ async function answerStreamed(exchange: Exchange, call: Call): Promise<void> {
 
 async function answerWhole(exchange: Exchange, call: Call): Promise<void> {
   const { sim, random } = exchange
-  const { firstTokenMs, tokensPerSecond } = call.model.pace
   const { latencyScale } = sim.settings
-  const firstMs = random.logNormal(firstTokenMs, SIGMA_FIRST_TOKEN) * latencyScale
-  const tokenMs = (1_000 / tokensPerSecond) * latencyScale
-  const waitMs = firstMs + call.plan.outputTokens * tokenMs
-  if (waitMs > 0) await pauseWhileProducing(exchange, call, { waitMs, firstMs, tokenMs })
+  const firstMs = firstTokenMs(call.model, random, latencyScale)
+  const restMs = generationMs(call.model, call.plan, latencyScale)
+  call.begin()
+  if (firstMs + restMs > 0) await pauseWhileProducing(exchange, call, { firstMs, restMs })
   if (exchange.finished) return
-  if (waitMs === 0) call.begin()
-  call.produce(call.plan.outputTokens - exchange.entry.tokens)
-  sendJson(exchange, { status: 200, body: JSON.stringify(messageOf(call.plan)) })
+  call.produce(call.plan.outputTokens)
+  sendValue(exchange, messageOf(call.plan))
 }
 
 /** A caller that leaves while a plain answer is being made has used what was made so far. */
 async function pauseWhileProducing(
   exchange: Exchange,
   call: Call,
-  pace: { waitMs: number; firstMs: number; tokenMs: number },
+  pace: { firstMs: number; restMs: number },
 ): Promise<void> {
-  const startedAt = exchange.sim.wheel.now()
-  call.begin()
-  exchange.onEnd = (outcome) => {
+  const { wheel } = exchange.sim
+  const firstTokenAt = wheel.now() + pace.firstMs
+  exchange.onEnd.push((outcome) => {
     if (outcome !== 'aborted') return
-    const elapsed = exchange.sim.wheel.now() - startedAt - pace.firstMs
-    const made = Math.floor(Math.max(0, elapsed) / pace.tokenMs)
-    call.produce(Math.min(call.plan.outputTokens, made))
-  }
-  await pause(exchange, pace.waitMs)
-  exchange.onEnd = undefined
+    const share = Math.max(0, wheel.now() - firstTokenAt) / Math.max(1, pace.restMs)
+    call.produce(Math.floor(call.plan.outputTokens * Math.min(1, share)))
+  })
+  await pause(exchange, pace.firstMs + pace.restMs)
 }

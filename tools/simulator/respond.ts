@@ -83,8 +83,16 @@ export function sendError(exchange: Exchange, thrown: unknown): void {
   const error =
     thrown instanceof ApiError ? thrown : new ApiError(500, `simulator: ${String(thrown)}`)
   if (error instanceof RateLimited) exchange.rateView = () => error.view
-  const body = JSON.stringify(errorBody(error, exchange.entry.request_id))
+  const body = JSON.stringify(
+    exchange.errorStyle === 'openai'
+      ? openAiError(error)
+      : errorBody(error, exchange.entry.request_id),
+  )
   sendJson(exchange, { status: error.status, body, headers: Object.entries(error.headers) })
+}
+
+function openAiError(error: ApiError) {
+  return { error: { code: null, message: error.message, type: error.type, param: null } }
 }
 
 export function writeHead(exchange: Exchange, status: number, own: HeaderPair[]): void {

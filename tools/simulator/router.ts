@@ -1,38 +1,56 @@
-// Which route answers. Written out by hand: a dozen paths need no router, and this one costs nothing.
+// Which route answers. Written out by hand: two dozen paths need no router, and this one costs nothing.
 import { ApiError, notFound } from './api-error.ts'
+import {
+  batchResults,
+  cancelBatch,
+  createBatch,
+  deleteBatch,
+  getBatch,
+  listBatches,
+} from './batches-route.ts'
 import { postCountTokens } from './count-route.ts'
 import type { Exchange } from './exchange.ts'
+import { deleteFile, fileContent, getFile, listFiles, uploadFile } from './files-route.ts'
 import { postMessages } from './messages-route.ts'
 import { getModel, listModels } from './models-route.ts'
+import { postChatCompletions } from './openai-route.ts'
 
 type Answer = void | Promise<void>
+type Plain = (exchange: Exchange) => Answer
+type WithId = (exchange: Exchange, id: string) => Answer
+
+const PLAIN: Record<string, Record<string, Plain>> = {
+  '/v1/messages': { POST: postMessages },
+  '/v1/messages/count_tokens': { POST: postCountTokens },
+  '/v1/models': { GET: listModels },
+  '/v1/messages/batches': { POST: createBatch, GET: listBatches },
+  '/v1/files': { POST: uploadFile, GET: listFiles },
+  '/v1/chat/completions': { POST: postChatCompletions },
+}
+
+const WITH_ID: [RegExp, Record<string, WithId>][] = [
+  [/^\/v1\/models\/([^/]+)$/, { GET: getModel }],
+  [/^\/v1\/messages\/batches\/([^/]+)$/, { GET: getBatch, DELETE: deleteBatch }],
+  [/^\/v1\/messages\/batches\/([^/]+)\/cancel$/, { POST: cancelBatch }],
+  [/^\/v1\/messages\/batches\/([^/]+)\/results$/, { GET: batchResults }],
+  [/^\/v1\/files\/([^/]+)$/, { GET: getFile, DELETE: deleteFile }],
+  [/^\/v1\/files\/([^/]+)\/content$/, { GET: fileContent }],
+]
 
 export function route(exchange: Exchange): Answer {
   const { path } = exchange
   const method = exchange.req.method ?? 'GET'
-  switch (`${method} ${path}`) {
-    case 'POST /v1/messages':
-      return postMessages(exchange)
-    case 'POST /v1/messages/count_tokens':
-      return postCountTokens(exchange)
-    case 'GET /v1/models':
-      return listModels(exchange)
-    default:
-      return routeWithId(exchange, method)
+  const plain = PLAIN[path]
+  if (plain !== undefined) return chosen(plain, method)(exchange)
+  for (const [pattern, byMethod] of WITH_ID) {
+    const id = pattern.exec(path)?.[1]
+    if (id !== undefined) return chosen(byMethod, method)(exchange, decodeURIComponent(id))
   }
-}
-
-function routeWithId(exchange: Exchange, method: string): Answer {
-  const [, version, kind, id] = exchange.path.split('/')
-  if (version === 'v1' && kind === 'models' && id !== undefined && method === 'GET') {
-    return getModel(exchange, decodeURIComponent(id))
-  }
-  if (KNOWN_PATHS.has(exchange.path)) throw new ApiError(405, 'Method Not Allowed')
   throw notFound('Not found')
 }
 
-const KNOWN_PATHS: ReadonlySet<string> = new Set([
-  '/v1/messages',
-  '/v1/messages/count_tokens',
-  '/v1/models',
-])
+function chosen<T>(byMethod: Record<string, T>, method: string): T {
+  const found = byMethod[method]
+  if (found === undefined) throw new ApiError(405, 'Method Not Allowed')
+  return found
+}

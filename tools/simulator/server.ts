@@ -47,6 +47,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Ru
         server.close(() => resolve())
         server.closeAllConnections()
         sim.wheel.stop()
+        sim.files.clear()
       }),
   }
 }

@@ -1,11 +1,14 @@
 // The state of one simulator: everything that outlives a request.
 import { Gauge, UsageBook } from './accounts.ts'
+import { BatchStore } from './batches.ts'
 import { FaultRules } from './fault-rules.ts'
+import { FileStore } from './files.ts'
 import { Journal } from './journal.ts'
 import { PromptCache } from './prompt-cache.ts'
 import { hash32 } from './random.ts'
 import { RateLimits } from './rate-limits.ts'
 import type { Settings } from './settings.ts'
+import { ThreadStore } from './threads.ts'
 import { TimerWheel } from './timer-wheel.ts'
 
 export class Simulator {
@@ -19,6 +22,9 @@ export class Simulator {
   readonly gauge = new Gauge()
   readonly usage = new UsageBook()
   readonly rules: FaultRules
+  readonly threads: ThreadStore
+  readonly batches: BatchStore
+  readonly files: FileStore
   readonly canned = new Map<string, Buffer>()
   #count = 0
 
@@ -29,6 +35,9 @@ export class Simulator {
     this.limits = new RateLimits(now, settings.limits)
     this.cache = new PromptCache(now)
     this.journal = new Journal(settings.journalSize)
+    this.threads = new ThreadStore(now)
+    this.batches = new BatchStore(now)
+    this.files = new FileStore(now)
     this.rules = new FaultRules(this.seed)
   }
 
@@ -46,6 +55,9 @@ export class Simulator {
     this.gauge.resetMax()
     this.usage.clear()
     this.rules.clear()
+    this.threads.clear()
+    this.batches.clear()
+    this.files.clear()
     this.canned.clear()
   }
 }

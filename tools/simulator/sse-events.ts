@@ -1,24 +1,14 @@
 // Prints a planned answer as Claude's server-sent events: pings, padding inside the JSON, several
 // deltas a block, and the pace of the model between them.
 import { contentOf, usageOfPlan, type AnswerPlan, type PlannedBlock } from './answer-plan.ts'
+import { chunksOf, gapMs, stampNow, type StreamStyle } from './chunking.ts'
 import type { Piece } from './delivery.ts'
-import type { FaultPlan } from './faults.ts'
-import type { Pace } from './models.ts'
-import type { Random } from './random.ts'
 import { estimateTokens } from './tokens.ts'
 
 const PADDING_WIDTH = 15
 const UNPADDED_SHARE = 0.08
 const PING_SHARE = 0.02
 const PING = 'event: ping\ndata: {"type": "ping"}\n\n'
-const SIGMA_GAP = 0.3
-
-export interface StreamStyle {
-  random: Random
-  faults: FaultPlan
-  pace: Pace
-  latencyScale: number
-}
 
 export function* messageEvents(plan: AnswerPlan, style: StreamStyle): Generator<Piece> {
   const started = plan.outputTokens > 0 ? 1 : 0
@@ -90,7 +80,7 @@ function* blockEvents(plan: AnswerPlan, placed: Placed, style: StreamStyle): Gen
   }
   switch (block.type) {
     case 'text':
-      for (const text of pieces(block.text, plan, style)) {
+      for (const text of chunksOf(block.text, plan, style)) {
         const tokens = Math.min(left, estimateTokens(text))
         const said = plan.stamp ? `t=${stampNow()} ` : text
         yield delta('text_delta', `"text":${JSON.stringify(said)}`, tokens)
@@ -100,7 +90,7 @@ function* blockEvents(plan: AnswerPlan, placed: Placed, style: StreamStyle): Gen
       }
       break
     case 'thinking':
-      for (const text of pieces(block.shown, plan, style)) {
+      for (const text of chunksOf(block.shown, plan, style)) {
         const tokens = Math.min(left, estimateTokens(text))
         yield delta('thinking_delta', `"thinking":${JSON.stringify(text)}`, tokens)
       }
@@ -108,7 +98,7 @@ function* blockEvents(plan: AnswerPlan, placed: Placed, style: StreamStyle): Gen
       break
     case 'tool_use':
       yield delta('input_json_delta', '"partial_json":""', 0)
-      for (const text of pieces(block.json, plan, style)) {
+      for (const text of chunksOf(block.json, plan, style)) {
         const tokens = Math.min(left, estimateTokens(text))
         yield delta('input_json_delta', `"partial_json":${JSON.stringify(text)}`, tokens)
       }
@@ -136,29 +126,6 @@ function emptyBlock(block: PlannedBlock): string {
   }
 }
 
-/** Cuts a text into deltas of uneven size, never within a surrogate pair. */
-function* pieces(text: string, plan: AnswerPlan, style: StreamStyle): Generator<string> {
-  const even = plan.deltas === undefined ? 0 : Math.max(1, Math.ceil(text.length / plan.deltas))
-  let at = 0
-  while (at < text.length) {
-    const first = at === 0 && even === 0
-    const length = even > 0 ? even : first ? 1 + style.random.int(6) : 6 + style.random.int(70)
-    let end = Math.min(text.length, at + length)
-    const unit = text.charCodeAt(end - 1)
-    if (unit >= 0xd800 && unit <= 0xdbff && end < text.length) end++
-    yield text.slice(at, end)
-    at = end
-  }
-}
-
-function gapMs(plan: AnswerPlan, style: StreamStyle, tokens: number): number {
-  const asked = style.faults.gapMs ?? plan.gapMs
-  if (asked !== undefined) return asked
-  if (style.latencyScale === 0 || tokens === 0) return 0
-  const median = (tokens * 1_000) / style.pace.tokensPerSecond
-  return style.random.logNormal(median, SIGMA_GAP) * style.latencyScale
-}
-
 function event(style: StreamStyle, name: string, body: string): Piece {
   const comma = body === '' ? '' : ','
   return bare(`event: ${name}\ndata: {"type":"${name}"${comma}${body}${padding(style)}}\n\n`)
@@ -171,9 +138,4 @@ function bare(data: string): Piece {
 function padding({ random, faults }: StreamStyle): string {
   if (faults.padding === false || random.next() < UNPADDED_SHARE) return ''
   return ' '.repeat(1 + random.int(PADDING_WIDTH))
-}
-
-/** Milliseconds since the epoch with three decimals, comparable between processes of one machine. */
-function stampNow(): string {
-  return (performance.timeOrigin + performance.now()).toFixed(3)
 }
