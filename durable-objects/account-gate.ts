@@ -43,7 +43,7 @@ export class AccountGate extends DurableObject<Env> {
     super(ctx, env)
     this.#store = new GateStore(ctx.storage)
     this.#gate = this.#store.load(parseConfig(env).gate)
-    this.#outbox = new UsageOutbox(ctx.storage, Date.now)
+    this.#outbox = new UsageOutbox(ctx.storage, () => Date.now())
     this.#clock = new AlarmClock(ctx.storage, () => this.#decide(advance))
     if (!this.#outbox.isEmpty()) this.#rollUpSoon(ROLL_UP_MS)
   }

@@ -80,6 +80,7 @@ class GateHost {
     if (own !== undefined) return own.admission
     const waiting = this.#waiting.get(ask.ticket) ?? Promise.withResolvers<Admission>()
     this.#waiting.set(ask.ticket, waiting)
+    this.#wake()
     return waiting.promise
   }
 
