@@ -1,0 +1,131 @@
+// Request limits counted in Redis for all isolates together: one command a request. When Redis is slow, wrong,
+// refusing or down, each isolate counts by itself, or does what the tenant chose.
+import type { Redis } from '@upstash/redis/cloudflare'
+import { BoundedMap } from '../../core/limits/bounded-map.ts'
+import { describeWindows, windowRulesOf } from '../../core/limits/request-windows.ts'
+import type { WindowRule, WindowsOutcome } from '../../core/limits/sliding-window.ts'
+import { askStore, healthy, storeAnswered, storeFailed } from '../../core/limits/store-health.ts'
+import type { Caller, LimitDecision, LogLine, RequestLimits } from '../../ports.ts'
+import { createIsolateCounts, memoryRequestLimits, toDecision } from '../memory/request-limits.ts'
+import { openRedis } from './client.ts'
+import { countInRedis, type WindowsCall } from './windows-limiter.ts'
+
+export interface UpstashRequestLimitsOptions {
+  /** Null: every isolate counts by itself, and that is no failure. */
+  readonly redis: {
+    readonly url: string
+    readonly token: string
+    readonly timeoutMs: number
+  } | null
+  readonly now: () => number
+  readonly log?: (line: LogLine) => void
+}
+
+/** A refusal is repeated for so long without asking: a refund elsewhere is seen no later than that. */
+const REPEAT_REFUSAL_MS = 1_000
+const MOST_REFUSALS = 1_000
+/** What a tenant is told whose limits must not be guessed. */
+const CLOSED_RETRY_AFTER_MS = 1_000
+
+export function upstashRequestLimits(options: UpstashRequestLimitsOptions): RequestLimits {
+  const { now } = options
+  if (options.redis === null) return memoryRequestLimits({ now })
+  const redis = openRedis({ ...options.redis, readYourWrites: false })
+  const count = createGuardedCount(redis, options)
+  const local = createIsolateCounts({ now })
+  const refusals = new BoundedMap<Refusal>(MOST_REFUSALS)
+  return {
+    async take(caller) {
+      const rules = windowRulesOf(caller.tier)
+      if (rules.length === 0) return { kind: 'allowed', windows: [], degraded: false }
+      const at = now()
+      const repeated = repeatRefusal(refusals.get(caller.tenant), rules, at)
+      if (repeated !== null) return toDecision(rules, repeated, false)
+      const outcome = await count({ tenant: caller.tenant, rules, now: at, amount: 1 })
+      if (outcome === null) return degrade(caller, rules, () => local.take(caller.tenant, rules))
+      if (!outcome.admitted) refusals.set(caller.tenant, { rules, outcome, at })
+      return toDecision(rules, outcome, false)
+    },
+    async refund(caller) {
+      const rules = windowRulesOf(caller.tier)
+      if (rules.length === 0) return
+      refusals.delete(caller.tenant)
+      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: -1 })
+      if (outcome === null) local.refund(caller.tenant, rules)
+    },
+    async peek(caller) {
+      const rules = windowRulesOf(caller.tier)
+      if (rules.length === 0) return []
+      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: 0 })
+      return outcome === null ? [] : describeWindows(rules, outcome)
+    },
+    async ping() {
+      await redis.ping()
+    },
+  }
+}
+
+/** Null: Redis was not asked, or what it said is worth nothing. */
+type GuardedCount = (call: WindowsCall) => Promise<WindowsOutcome | null>
+
+function createGuardedCount(redis: Redis, options: UpstashRequestLimitsOptions): GuardedCount {
+  let health = healthy
+  const change = (next: typeof health, event: string) => {
+    if ((next.rest === null) !== (health.rest === null)) options.log?.({ event })
+    health = next
+  }
+  return async (call) => {
+    const permit = askStore(health, options.now())
+    health = permit.health
+    if (permit.epoch === null) return null
+    try {
+      const outcome = await countInRedis(redis, call)
+      change(storeAnswered(health, permit.epoch), 'request_limits_recovered')
+      return outcome
+    } catch {
+      change(storeFailed(health, permit.epoch, options.now()), 'request_limits_degraded')
+      return null
+    }
+  }
+}
+
+function degrade(
+  caller: Caller,
+  rules: readonly WindowRule[],
+  takeLocally: () => WindowsOutcome,
+): LimitDecision {
+  if (caller.limitsFail === 'open') return { kind: 'allowed', windows: [], degraded: true }
+  if (caller.limitsFail === 'count') return toDecision(rules, takeLocally(), true)
+  return {
+    kind: 'refused',
+    windows: [],
+    refusedBy: rules.map((rule) => rule.name),
+    retryAfterMs: CLOSED_RETRY_AFTER_MS,
+    degraded: true,
+  }
+}
+
+interface Refusal {
+  readonly rules: readonly WindowRule[]
+  readonly outcome: WindowsOutcome
+  readonly at: number
+}
+
+/** The same refusal, older: only time can have changed it, and not yet. */
+function repeatRefusal(
+  refusal: Refusal | undefined,
+  rules: readonly WindowRule[],
+  now: number,
+): WindowsOutcome | null {
+  if (refusal === undefined) return null
+  const ageMs = now - refusal.at
+  const { retryAfterMs, usage } = refusal.outcome
+  if (ageMs < 0 || ageMs >= Math.min(REPEAT_REFUSAL_MS, retryAfterMs)) return null
+  const isSame = rules.every((rule, index) => rule.limit === refusal.rules[index]?.limit)
+  if (!isSame || rules.length !== refusal.rules.length) return null
+  return {
+    admitted: false,
+    retryAfterMs: retryAfterMs - ageMs,
+    usage: usage.map(({ used, resetMs }) => ({ used, resetMs: Math.max(0, resetMs - ageMs) })),
+  }
+}

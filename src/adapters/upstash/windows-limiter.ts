@@ -1,0 +1,98 @@
+// The windows as an algorithm of @upstash/ratelimit: it brings the script and its sums, the library the rest.
+// The library's own sliding window knows one window, admits up to twice its limit within one (a burst at the end
+// of a bucket and the next bucket's share), and cannot say when it will admit again.
+import { Ratelimit } from '@upstash/ratelimit'
+import type { Redis } from '@upstash/redis/cloudflare'
+import {
+  burstMsOf,
+  type WindowRule,
+  type WindowsOutcome,
+  type WindowUsage,
+} from '../../core/limits/sliding-window.ts'
+import { WINDOWS_SCRIPT, WINDOWS_SCRIPT_HASH } from './windows-script.ts'
+
+export interface WindowsCall {
+  readonly tenant: string
+  readonly rules: readonly WindowRule[]
+  readonly now: number
+  /** One request, a look, or one given back. */
+  readonly amount: 1 | 0 | -1
+}
+
+const PREFIX = 'sluice:requests'
+
+/** Throws when Redis does not answer in time, refuses, or answers what is no outcome. */
+export async function countInRedis(redis: Redis, call: WindowsCall): Promise<WindowsOutcome> {
+  const told: { outcome?: WindowsOutcome } = {}
+  const limiter = new Ratelimit({
+    redis,
+    prefix: PREFIX,
+    // The client has a bound of its own; this one would let requests pass.
+    timeout: 0,
+    // It is never pruned.
+    ephemeralCache: false,
+    enableTelemetry: false,
+    limiter: () => ({
+      async limit(_, key) {
+        const outcome = await runScript(redis, key, call)
+        told.outcome = outcome
+        return toResponse(call, outcome)
+      },
+      async getRemaining(): Promise<never> {
+        throw new Error('not offered: each call tells what remains')
+      },
+      async resetTokens(_, key) {
+        await redis.del(key)
+      },
+    }),
+  })
+  await limiter.limit(call.tenant, { rate: call.amount })
+  if (told.outcome === undefined) throw new Error('the limiter was not asked')
+  return told.outcome
+}
+
+async function runScript(redis: Redis, key: string, call: WindowsCall): Promise<WindowsOutcome> {
+  const windows = call.rules.flatMap((rule) => [rule.windowMs, rule.limit, burstMsOf(rule)])
+  const args = [call.now, call.amount, ...windows]
+  const result = await redis
+    .evalsha<number[], unknown>(WINDOWS_SCRIPT_HASH, [key], args)
+    .catch((error: unknown) => {
+      if (!String(error).includes('NOSCRIPT')) throw error
+      return redis.eval<number[], unknown>(WINDOWS_SCRIPT, [key], args)
+    })
+  return readOutcome(result, call.rules.length)
+}
+
+/** Numbers in the order in which the script returns them. */
+function readOutcome(result: unknown, windows: number): WindowsOutcome {
+  const numbers = Array.isArray(result) ? result.map(Number) : []
+  if (
+    numbers.length !== 2 + 2 * windows ||
+    !numbers.every((n) => Number.isSafeInteger(n) && n >= 0)
+  ) {
+    throw new Error('Redis answered what is no outcome')
+  }
+  const [admitted = 0, retryAfterMs = 0, ...pairs] = numbers
+  const usage: WindowUsage[] = []
+  for (let index = 0; index < pairs.length; index += 2) {
+    usage.push({ used: pairs[index] ?? 0, resetMs: pairs[index + 1] ?? 0 })
+  }
+  return { admitted: admitted === 1, retryAfterMs, usage }
+}
+
+/** The library's form: the tightest window. */
+function toResponse(
+  { rules, now }: WindowsCall,
+  { admitted, retryAfterMs, usage }: WindowsOutcome,
+) {
+  const left = rules.map((rule, index) => rule.limit - (usage[index]?.used ?? 0))
+  const remaining = Math.max(0, Math.min(...left))
+  const limit = rules[left.indexOf(Math.min(...left))]?.limit ?? 0
+  return {
+    success: admitted,
+    limit,
+    remaining,
+    reset: now + retryAfterMs,
+    pending: Promise.resolve(),
+  }
+}
