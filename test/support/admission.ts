@@ -99,20 +99,14 @@ export const asks = (gate: Gate, ticket: string, moment: Moment, change: AskChan
 export function passes(
   gate: Gate,
   ticket: string,
-  outcome: Outcome,
   moment: Moment,
-  change: AskChange = {},
+  call: AskChange & { readonly outcome: Outcome },
 ): string {
+  const { outcome, ...change } = call
   const answer = asks(gate, ticket, moment, change)
-  settle(gate, { settlement: settlement(ticket, outcome), witness: null }, moment)
+  ends(gate, ticket, outcome, moment)
   return answer
 }
 
-export const ends = (
-  gate: Gate,
-  ticket: string,
-  outcome: Outcome,
-  moment: Moment,
-  change: Partial<Settlement> = {},
-): Resolution[] =>
-  settle(gate, { settlement: settlement(ticket, outcome, change), witness: null }, moment)
+export const ends = (gate: Gate, ticket: string, outcome: Outcome, moment: Moment): Resolution[] =>
+  settle(gate, { settlement: settlement(ticket, outcome), witness: null }, moment)

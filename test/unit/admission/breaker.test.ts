@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { cooldownMs } from '../../../src/core/admission/breaker.ts'
 import type { Gate } from '../../../src/core/admission/gate-state.ts'
-import { advance, cancel, nextWakeAt, renew } from '../../../src/core/admission/gate.ts'
+import { advance, cancel, nextWakeAt, renew, settle } from '../../../src/core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../../../src/core/admission/operate.ts'
 import {
   aGate,
@@ -14,6 +14,7 @@ import {
   ignored,
   passes,
   served,
+  settlement,
   throttled,
 } from '../../support/admission.ts'
 
@@ -26,7 +27,7 @@ const WIDE = { limit: 50 }
 const openedGate = (changed = {}): Gate => {
   const gate = aGate(changed)
   for (let call = 0; call < gate.settings.breakerConsecutive; call++) {
-    passes(gate, `f${call}`, failed, at(0), WIDE)
+    passes(gate, `f${call}`, at(0), { ...WIDE, outcome: failed })
   }
   return gate
 }
@@ -34,9 +35,10 @@ const openedGate = (changed = {}): Gate => {
 describe('tripping', () => {
   test('that many failures in a row open the breaker, one fewer does not', () => {
     const gate = aGate()
-    for (let call = 0; call < 4; call++) passes(gate, `f${call}`, failed, at(0), WIDE)
+    for (let call = 0; call < 4; call++)
+      passes(gate, `f${call}`, at(0), { ...WIDE, outcome: failed })
     expect(phaseOf(gate)).toBe('closed')
-    passes(gate, 'last', failed, at(0), WIDE)
+    passes(gate, 'last', at(0), { ...WIDE, outcome: failed })
     expect(phaseOf(gate)).toBe('open')
     expect(asks(gate, 'next', at(59_999), WIDE)).toBe('open')
   })
@@ -44,26 +46,28 @@ describe('tripping', () => {
   test('a served call between them starts the row anew', () => {
     const gate = aGate({ breakerMinCalls: 1_000 })
     for (let call = 0; call < 12; call++) {
-      passes(gate, `c${call}`, call % 4 === 3 ? served : failed, at(0), WIDE)
+      passes(gate, `c${call}`, at(0), { ...WIDE, outcome: call % 4 === 3 ? served : failed })
     }
     expect(phaseOf(gate)).toBe('closed')
   })
 
   test('the ratio counts only once the window holds enough calls, and forgets old ones', () => {
     const gate = aGate({ breakerConsecutive: 1_000 })
-    for (let call = 0; call < 9; call++) passes(gate, `old${call}`, failed, at(0), WIDE)
+    for (let call = 0; call < 9; call++)
+      passes(gate, `old${call}`, at(0), { ...WIDE, outcome: failed })
     expect(phaseOf(gate)).toBe('closed')
-    passes(gate, 'late', failed, at(61_000), WIDE)
+    passes(gate, 'late', at(61_000), { ...WIDE, outcome: failed })
     expect(phaseOf(gate)).toBe('closed')
     for (let call = 0; call < 9; call++) {
-      passes(gate, `new${call}`, call % 2 === 0 ? served : failed, at(61_001), WIDE)
+      passes(gate, `new${call}`, at(61_001), { ...WIDE, outcome: call % 2 === 0 ? served : failed })
     }
     expect(phaseOf(gate)).toBe('open')
   })
 
   test.each([throttled, ignored])('$kind is no failure', (outcome) => {
     const gate = aGate()
-    for (let call = 0; call < 40; call++) passes(gate, `c${call}`, outcome, at(call), WIDE)
+    for (let call = 0; call < 40; call++)
+      passes(gate, `c${call}`, at(call), { ...WIDE, outcome: outcome })
     expect(phaseOf(gate)).toBe('closed')
   })
 
@@ -71,10 +75,11 @@ describe('tripping', () => {
     const gate = aGate()
     const last = { ...WIDE, lastResort: true }
     for (let call = 0; call < 40; call++) {
-      passes(gate, `c${call}`, call % 5 === 4 ? served : failed, at(call), last)
+      passes(gate, `c${call}`, at(call), { ...last, outcome: call % 5 === 4 ? served : failed })
     }
     expect(phaseOf(gate)).toBe('closed')
-    for (let call = 0; call < 5; call++) passes(gate, `f${call}`, failed, at(50), last)
+    for (let call = 0; call < 5; call++)
+      passes(gate, `f${call}`, at(50), { ...last, outcome: failed })
     expect(phaseOf(gate)).toBe('open')
   })
 
@@ -108,13 +113,14 @@ describe('cooling down', () => {
 
   test('a failed probe reopens for twice as long, and health brings the base back', () => {
     const gate = openedGate()
-    expect(passes(gate, 'p1', failed, at(60_000), WIDE)).toBe('admitted')
+    expect(passes(gate, 'p1', at(60_000), { ...WIDE, outcome: failed })).toBe('admitted')
     expect(asks(gate, 'x', at(179_999), WIDE)).toBe('open')
     for (const [index, now] of [180_000, 180_001].entries()) {
-      expect(passes(gate, `ok${index}`, served, at(now), WIDE)).toBe('admitted')
+      expect(passes(gate, `ok${index}`, at(now), { ...WIDE, outcome: served })).toBe('admitted')
     }
     expect(phaseOf(gate)).toBe('closed')
-    for (let call = 0; call < 5; call++) passes(gate, `g${call}`, failed, at(200_000), WIDE)
+    for (let call = 0; call < 5; call++)
+      passes(gate, `g${call}`, at(200_000), { ...WIDE, outcome: failed })
     expect(asks(gate, 'y', at(259_999), WIDE)).toBe('open')
     expect(asks(gate, 'z', at(260_000), WIDE)).toBe('admitted')
   })
@@ -138,7 +144,9 @@ describe('probing', () => {
     const gate = openedGate({ breakerSuccesses: 3 })
     for (const call of [1, 2, 3]) {
       expect(phaseOf(gate)).toBe(call === 1 ? 'open' : 'half_open')
-      expect(passes(gate, `p${call}`, served, at(60_000 + call), WIDE)).toBe('admitted')
+      expect(passes(gate, `p${call}`, at(60_000 + call), { ...WIDE, outcome: served })).toBe(
+        'admitted',
+      )
     }
     expect(phaseOf(gate)).toBe('closed')
   })
@@ -169,7 +177,7 @@ describe('probing', () => {
     const gate = openedGate()
     asks(gate, 'gone', at(60_000), WIDE)
     cancel(gate, 'gone', at(60_001))
-    expect(passes(gate, 'ignored', ignored, at(60_002), WIDE)).toBe('admitted')
+    expect(passes(gate, 'ignored', at(60_002), { ...WIDE, outcome: ignored })).toBe('admitted')
     expect(asks(gate, 'next', at(60_003), WIDE)).toBe('admitted')
     expect(phaseOf(gate)).toBe('half_open')
   })
@@ -200,7 +208,8 @@ describe('late results', () => {
   test('a call that was admitted before the breaker opened changes nothing afterwards', () => {
     const gate = aGate()
     for (const late of ['l1', 'l2', 'l3']) asks(gate, late, at(0), WIDE)
-    for (let call = 0; call < 5; call++) passes(gate, `f${call}`, failed, at(0), WIDE)
+    for (let call = 0; call < 5; call++)
+      passes(gate, `f${call}`, at(0), { ...WIDE, outcome: failed })
     expect(asks(gate, 'probe', at(60_000), WIDE)).toBe('admitted')
     ends(gate, 'l1', failed, at(60_001))
     ends(gate, 'l2', served, at(60_002))
@@ -212,7 +221,7 @@ describe('late results', () => {
   test('a result that another epoch admitted frees its slot and teaches nothing', () => {
     const gate = aGate({ breakerConsecutive: 1 })
     asks(gate, 'a', at(0))
-    ends(gate, 'a', failed, at(1), { epoch: 0 })
+    settle(gate, { settlement: settlement('a', failed, { epoch: 0 }), witness: null }, at(1))
     expect(phaseOf(gate)).toBe('closed')
     expect(gate.leases.held.size).toBe(0)
   })
@@ -221,9 +230,11 @@ describe('late results', () => {
 describe('the account as a whole', () => {
   test('a refused credential quarantines it until a probe after the longest cool-down is served', () => {
     const gate = aGate()
-    passes(gate, 'a', { kind: 'credential_refused' }, at(0), WIDE)
+    passes(gate, 'a', at(0), { ...WIDE, outcome: { kind: 'credential_refused' } })
     expect(asks(gate, 'b', at(899_999), { ...WIDE, modelClass: 'opus' })).toBe('quarantined')
-    expect(passes(gate, 'p', { kind: 'credential_refused' }, at(900_000), WIDE)).toBe('admitted')
+    expect(
+      passes(gate, 'p', at(900_000), { ...WIDE, outcome: { kind: 'credential_refused' } }),
+    ).toBe('admitted')
     expect(asks(gate, 'c', at(1_799_999), WIDE)).toBe('quarantined')
     expect(asks(gate, 'p2', at(1_800_000), WIDE)).toBe('admitted')
     expect(asks(gate, 'd', at(1_800_001), WIDE)).toBe('quarantined')
@@ -233,7 +244,7 @@ describe('the account as a whole', () => {
 
   test('a spend limit parks it; a lost probe does not leave it stuck', () => {
     const gate = aGate()
-    passes(gate, 'a', { kind: 'spend_limited' }, at(0), WIDE)
+    passes(gate, 'a', at(0), { ...WIDE, outcome: { kind: 'spend_limited' } })
     expect(asks(gate, 'p', at(900_000), WIDE)).toBe('admitted')
     expect(asks(gate, 'b', at(900_001), WIDE)).toBe('parked')
     advance(gate, at(930_000))
@@ -251,7 +262,8 @@ describe('the account as a whole', () => {
     expect(asks(gate, 'b', at(10_000_000), WIDE)).toBe('open')
     closeByHand(gate, at(10_000_001))
     expect(asks(gate, 'c', at(10_000_002), WIDE)).toBe('admitted')
-    for (let call = 0; call < 5; call++) passes(gate, `f${call}`, failed, at(10_000_003), WIDE)
+    for (let call = 0; call < 5; call++)
+      passes(gate, `f${call}`, at(10_000_003), { ...WIDE, outcome: failed })
     resetByHand(gate, at(10_000_004))
     expect(asks(gate, 'd', at(10_000_005), WIDE)).toBe('admitted')
     expect(gate.errors).toEqual([])
@@ -269,8 +281,8 @@ describe('the account as a whole', () => {
 
   test('every transition is on the timeline with its cause', () => {
     const gate = openedGate()
-    passes(gate, 'p1', served, at(60_000), WIDE)
-    passes(gate, 'p2', served, at(60_001), WIDE)
+    passes(gate, 'p1', at(60_000), { ...WIDE, outcome: served })
+    passes(gate, 'p2', at(60_001), { ...WIDE, outcome: served })
     openByHand(gate, at(60_002))
     expect(gate.timeline.map(({ from, to, cause }) => `${from} ${to} ${cause}`)).toEqual([
       'closed open consecutive_failures:overloaded',
