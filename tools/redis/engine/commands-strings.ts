@@ -9,7 +9,8 @@ import { CommandError, OK, syntaxError, wrongArity } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { setCommand } from './set-command.ts'
 
-const largestString = 512 * 1024 * 1024
+/** Redis allows 512 MB; in this process one command could then take all memory. */
+const largestString = 64 * 1024 * 1024
 
 const readText = (context: CommandContext, key: string) => context.db.read(key, 'string')
 
@@ -101,7 +102,8 @@ function append(context: CommandContext, args: readonly string[]): Reply {
   return text.length + more.length
 }
 
-const tooLong = () => new CommandError('ERR string exceeds maximum allowed size (512MB)')
+const tooLong = () =>
+  new CommandError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
 
 function pairs(args: readonly string[], command: string): [string, string][] {
   if (args.length % 2 !== 0) throw wrongArity(command)

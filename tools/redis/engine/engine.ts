@@ -25,6 +25,8 @@ export interface Journal {
 export interface EngineOptions {
   readonly journal?: Journal
   readonly clock?: () => number
+  /** A script that runs longer is stopped. */
+  readonly longestScriptMs?: number
 }
 
 const forbiddenInScripts = new Set(['EVAL', 'EVAL_RO', 'EVALSHA', 'EVALSHA_RO', 'SCRIPT'])
@@ -45,7 +47,10 @@ export class Engine {
     this.#journal = options.journal
     this.db = new Database((key) => this.#effects.push(['DEL', key]))
     this.#context = { db: this.db, record: (...effect) => this.#record(effect) }
-    const runner = new ScriptRunner((args, readOnly) => this.#callFromScript(args, readOnly))
+    const runner = new ScriptRunner(
+      (args, readOnly) => this.#callFromScript(args, readOnly),
+      options.longestScriptMs,
+    )
     this.#table = tableOf(
       stringCommands,
       hashCommands,

@@ -10,6 +10,9 @@ export interface RandomRequest {
   readonly word?: string
 }
 
+/** Repeats are made one by one in memory, so their number has an end. */
+const mostRepeats = 1_000_000
+
 export const randomBelow = (limit: number): number => Math.floor(Math.random() * limit)
 
 /** `members` are [name, second half] pairs. */
@@ -21,7 +24,7 @@ export function pickRandomly(
   if (count === undefined) return members[randomBelow(members.length)]?.[0] ?? null
   const wanted = parseCount(count)
   if (option !== undefined && option.toUpperCase() !== word) throw syntaxError()
-  if (Math.abs(wanted) > 2 ** 31) throw new CommandError('ERR value is out of range')
+  if (wanted < -mostRepeats) throw new CommandError('ERR value is out of range')
   const chosen = wanted < 0 ? withRepeats(members, -wanted) : sample(members, wanted)
   return option === undefined ? chosen.map(([name]) => name) : chosen.flat()
 }

@@ -59,7 +59,7 @@ export class Bridge {
     const token = request.headers['upstash-sync-token']
     const headers: Record<string, string> = { 'content-type': 'application/json' }
     if (typeof token === 'string' && token !== '') headers['upstash-sync-token'] = token
-    // The rest of a refused body is not read, so the connection cannot be used again.
+    // The rest of a refused body may be unread, so the connection is not used again.
     if (answer.status === 413) headers['connection'] = 'close'
     headers['content-length'] = String(Buffer.byteLength(answer.body))
     response.writeHead(answer.status, headers)

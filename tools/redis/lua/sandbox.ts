@@ -22,6 +22,12 @@ math.log10 = function(x) return math.log(x, 10) end
 math.ldexp = function(m, e) return m * 2 ^ e end
 string.gfind = string.gmatch
 
+local rep = string.rep
+string.rep = function(text, times, ...)
+  if #text * times > 67108864 then error('resulting string too large', 2) end
+  return rep(text, times, ...)
+end
+
 -- %d took any double in 5.1; here it would be held to 32 bits.
 local format = string.format
 string.format = function(pattern, ...)

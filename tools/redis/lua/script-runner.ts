@@ -27,7 +27,6 @@ interface Script {
 }
 
 const mostScripts = 1000
-const longestScriptMs = 5000
 /** In instructions of the Lua machine: some milliseconds of work. */
 const checkTimeEvery = 100_000
 const chunkName = '@user_script'
@@ -37,11 +36,14 @@ export class ScriptRunner {
   readonly #globals: number
   /** In order of last use. */
   readonly #scripts = new Map<string, Script>()
+  readonly #longestMs: number
   #readOnly = false
   #running = false
   #deadline = Infinity
 
-  constructor(call: ScriptCall) {
+  /** `longestMs` is how long a script may run before it is stopped. */
+  constructor(call: ScriptCall, longestMs = 5000) {
+    this.#longestMs = longestMs
     this.#globals = openSandbox(this.#state, (args) => call(args, this.#readOnly))
     lua.lua_atnativeerror(this.#state, describeNativeError)
     this.#watch(this.#state, checkTimeEvery)
@@ -106,7 +108,7 @@ export class ScriptRunner {
     // From here on each instruction fails, so that no pcall of the script can go on.
     this.#watch(L, 1)
     this.#watch(this.#state, 1)
-    pushError(L, `ERR script ran for more than ${longestScriptMs} ms and was stopped`)
+    pushError(L, `ERR script ran for more than ${this.#longestMs} ms and was stopped`)
     lua.lua_error(L)
   }
 
@@ -131,7 +133,7 @@ export class ScriptRunner {
       pushTexts(L, invocation.args)
       setScriptGlobal(L, 'ARGV')
       lua.lua_rawgeti(L, lua.LUA_REGISTRYINDEX, script.ref)
-      this.#deadline = performance.now() + longestScriptMs
+      this.#deadline = performance.now() + this.#longestMs
       const status = lua.lua_pcall(L, 0, 1, 0)
       if (status === lua.LUA_OK) return toReply(L, 1)
       throw new CommandError(describeError(L, script.hash))
