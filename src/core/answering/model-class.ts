@@ -1,22 +1,23 @@
-// What shares a rate limit and fails together: a family of models and its first number.
+// What shares a rate limit and fails together at Claude: a family and its major version. Limits and outages are
+// Claude's by such a class, not by dated name.
 
-const FAMILIES = ['opus', 'sonnet', 'haiku', 'fable']
 const MAX_CLASS_CHARS = 64
 
+/** `claude-sonnet-4-5-20250929` as a cloud writes it too: `us.anthropic.claude-sonnet-4-5-20250929-v1:0`. */
+const FAMILY_FIRST = /(?:^|\.)claude-([a-z]{2,20})-(\d{1,2})(?!\d)/
+/** Before version 4 the number stood first: `claude-3-5-haiku-20241022`. */
+const NUMBER_FIRST = /(?:^|\.)claude-(\d{1,2})(?:[-.]\d{1,2})?-([a-z]{2,20})(?![a-z])/
+
 /**
- * `claude-sonnet-4-5-20250929` is `sonnet-4`, `claude-3-5-haiku-20241022` is `haiku-3`. Any other name is its own
- * class, in lower case and cut to 64 characters; no model at all is `any`.
+ * No model at all is `any`. A name that is none of Claude's is a class of its own. There is no bound on how many a caller can make up: who
+ * keeps state by class bounds it.
  */
 export function modelClass(model: string): string {
-  const parts = model.toLowerCase().split('-')
-  const family = FAMILIES.find((name) => parts.includes(name))
-  if (family === undefined)
-    return model === '' ? 'any' : model.toLowerCase().slice(0, MAX_CLASS_CHARS)
-  const after = parts[parts.indexOf(family) + 1]
-  const major = isMajor(after) ? after : parts.find(isMajor)
-  return major === undefined ? family : `${family}-${major}`
+  if (model === '') return 'any'
+  const name = model.slice(0, 2 * MAX_CLASS_CHARS).toLowerCase()
+  const [, family, major] = FAMILY_FIRST.exec(name) ?? []
+  if (family !== undefined && major !== undefined) return `${family}-${Number(major)}`
+  const [, oldMajor, oldFamily] = NUMBER_FIRST.exec(name) ?? []
+  if (oldFamily !== undefined && oldMajor !== undefined) return `${oldFamily}-${Number(oldMajor)}`
+  return name.slice(0, MAX_CLASS_CHARS)
 }
-
-/** A version's first number, not a date. */
-const isMajor = (part: string | undefined): part is string =>
-  part !== undefined && /^\d{1,2}$/.test(part)
