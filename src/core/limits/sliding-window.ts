@@ -46,7 +46,7 @@ export function burstMsOf({ limit, windowMs }: WindowRule): number {
   return limit <= MOST_BURSTS ? 0 : Math.ceil(windowMs / MOST_BURSTS)
 }
 
-/** Counts one request against every window, or against none. */
+/** Counts one request against every window, or against none: a refusal changes nothing. */
 export function takeFromWindows(
   logs: readonly WindowLog[],
   rules: readonly WindowRule[],
@@ -55,13 +55,14 @@ export function takeFromWindows(
   const current = rules.map((rule, index) => withoutOld(logs[index] ?? [], rule, now))
   const freeAt = rules.map((rule, index) => findFreeAt(current[index] ?? [], rule, now))
   const retryAt = Math.max(...freeAt)
-  const admitted = retryAt <= now
-  const after = admitted
-    ? rules.map((rule, index) => add(current[index] ?? [], rule, now))
-    : current
+  if (retryAt > now) {
+    const usage = describe(current, rules, now)
+    return { logs, outcome: { admitted: false, retryAfterMs: retryAt - now, usage } }
+  }
+  const after = rules.map((rule, index) => add(current[index] ?? [], rule, now))
   return {
     logs: after,
-    outcome: { admitted, retryAfterMs: retryAt - now, usage: describe(after, rules, now) },
+    outcome: { admitted: true, retryAfterMs: 0, usage: describe(after, rules, now) },
   }
 }
 
