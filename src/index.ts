@@ -24,7 +24,7 @@ const services: Services = {
   keys: d1KeyStore(DB),
   gates,
   limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
-  usage: d1UsageReader(DB, config.accounts, gates.stubOf),
+  usage: d1UsageReader(DB, config.accounts, (account) => gates.stubOf(account)),
   upstream: anthropicUpstream(),
   now: Date.now,
   random: Math.random,

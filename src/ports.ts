@@ -131,7 +131,7 @@ export interface Services {
   readonly limits: RequestLimits
   readonly usage: UsageReader
   readonly upstream: Upstream
-  now(): number
-  random(): number
-  log(line: LogLine): void
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: (line: LogLine) => void
 }

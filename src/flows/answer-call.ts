@@ -22,7 +22,7 @@ export async function answerCall(services: Services, call: Call): Promise<Respon
       account: held.account.id,
       attempt,
       queuedMs,
-      windows: entered.windows,
+      limits: entered.limits,
     }
     const sentAt = services.now()
     const sent = await sendAttempt(services, call, held)

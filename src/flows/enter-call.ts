@@ -4,7 +4,7 @@ import { orderAccounts } from '../core/answering/routing.ts'
 import { refusalOf } from '../core/answering/refusal.ts'
 import { GatewayError, threadUnsupported } from '../core/errors.ts'
 import type { Account } from '../core/answering/account.ts'
-import type { LimitDecision, LimitWindow, Services } from '../ports.ts'
+import type { LimitDecision, Services } from '../ports.ts'
 import { admitCall, type Entrance, type Held, settleUnused } from './admit-call.ts'
 import type { Call } from './call.ts'
 import { limitHeaders } from './limit-headers.ts'
@@ -12,7 +12,8 @@ import { limitHeaders } from './limit-headers.ts'
 export interface Entered {
   readonly held: Held
   readonly candidates: readonly Account[]
-  readonly windows: readonly LimitWindow[]
+  /** What the tenant has left, as headers. */
+  readonly limits: Readonly<Record<string, string>>
 }
 
 /** Throws the refusal; null: the caller left while it waited. */
@@ -22,7 +23,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   const taking = services.limits.take(call.caller)
   // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled.
   const known = await Promise.race([taking, Promise.resolve(null)])
-  if (known?.kind === 'refused') throw limitError(known)
+  if (known?.kind === 'refused') throw limitError(known, startedAt)
 
   const stop = new AbortController()
   const onGone = (): void => stop.abort()
@@ -40,11 +41,12 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
     if (decision.kind === 'refused') {
       stop.abort()
       call.scope.defer(giveBackLease(services, entering))
-      throw limitError(decision)
+      throw limitError(decision, services.now())
     }
     const entrance = await entering
     if (entrance.kind === 'held') {
-      return { held: entrance.held, candidates, windows: decision.windows }
+      const limits = limitHeaders(decision.windows, services.now())
+      return { held: entrance.held, candidates, limits }
     }
     call.scope.defer(services.limits.refund(call.caller))
     if (entrance.kind === 'caller_gone') return null
@@ -79,7 +81,10 @@ async function giveBackLease(services: Services, entering: Promise<Entrance>): P
   await settleUnused(services, entrance.held.account, entrance.held.lease)
 }
 
-function limitError(decision: Extract<LimitDecision, { kind: 'refused' }>): GatewayError {
+function limitError(
+  decision: Extract<LimitDecision, { kind: 'refused' }>,
+  now: number,
+): GatewayError {
   const windows = decision.windows
     .filter((window) => decision.refusedBy.includes(window.name))
     .map((window) => `${window.limit} requests a ${window.name}`)
@@ -88,7 +93,7 @@ function limitError(decision: Extract<LimitDecision, { kind: 'refused' }>): Gate
     `Rate limit of this key reached: ${windows.join(', ')}`,
     {
       retryAfterMs: decision.retryAfterMs,
-      headers: limitHeaders(decision.windows),
+      headers: limitHeaders(decision.windows, now),
     },
   )
 }

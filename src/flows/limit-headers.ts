@@ -3,6 +3,15 @@
 import { rateLimitHeaders } from '../core/limits/headers.ts'
 import type { LimitWindow } from '../ports.ts'
 
-export function limitHeaders(windows: readonly LimitWindow[]): Record<string, string> {
-  return { ...rateLimitHeaders(windows) }
+export function limitHeaders(windows: readonly LimitWindow[], now: number): Record<string, string> {
+  const [tightest] = windows
+  if (tightest === undefined) return {}
+  const name = 'anthropic-ratelimit-requests'
+  return {
+    ...rateLimitHeaders(windows),
+    [`${name}-limit`]: String(tightest.limit),
+    [`${name}-remaining`]: String(tightest.remaining),
+    // Whole seconds, as Claude's own.
+    [`${name}-reset`]: `${new Date(now + tightest.resetSeconds * 1000).toISOString().slice(0, 19)}Z`,
+  }
 }

@@ -2,11 +2,10 @@
 // the call went.
 import { isReturnedResponseHeader } from '../core/answering/header-policy.ts'
 import { GatewayError, retryAfterSeconds } from '../core/errors.ts'
-import type { LimitWindow, Services } from '../ports.ts'
+import type { Services } from '../ports.ts'
 import type { Held } from './admit-call.ts'
 import type { Call } from './call.ts'
 import type { AnsweredAttempt, FailedAttempt, StreamingAttempt } from './judge-attempt.ts'
-import { limitHeaders } from './limit-headers.ts'
 import { endOfStream } from './judge-attempt.ts'
 import { relayStream } from './relay-stream.ts'
 import { settleCall } from './settle-call.ts'
@@ -15,7 +14,7 @@ export interface AnswerFacts {
   readonly account: string
   readonly attempt: number
   readonly queuedMs: number
-  readonly windows: readonly LimitWindow[]
+  readonly limits: Readonly<Record<string, string>>
 }
 
 export function renderWhole(
@@ -89,5 +88,5 @@ const ownHeaders = (facts: AnswerFacts): Record<string, string> => ({
   'sluice-account': facts.account,
   'sluice-attempts': String(facts.attempt),
   'sluice-queued-ms': String(Math.round(facts.queuedMs)),
-  ...limitHeaders(facts.windows),
+  ...facts.limits,
 })
