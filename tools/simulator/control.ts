@@ -61,7 +61,7 @@ async function answer(sim: Simulator, req: IncomingMessage): Promise<Answer> {
       sim.rules.clear()
       return ok({})
     case 'DELETE rules/*':
-      sim.rules.clear(name)
+      sim.rules.remove(name ?? '')
       return ok({})
     case 'PUT limits':
       return ok(setLimits(sim, parse(body)))

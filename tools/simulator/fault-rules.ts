@@ -75,8 +75,14 @@ export class FaultRules {
     return this.#rules.map(view)
   }
 
-  clear(id?: string): void {
-    this.#rules = id === undefined ? [] : this.#rules.filter((rule) => rule.id !== id)
+  remove(id: string): void {
+    this.#rules = this.#rules.filter((rule) => rule.id !== id)
+  }
+
+  /** Numbers start again, since a rule's number seeds its probability. */
+  clear(): void {
+    this.#rules = []
+    this.#nextId = 1
   }
 
   /** The first rule that matches and still has a fault to give. */

@@ -26,10 +26,12 @@ export class Simulator {
   readonly batches: BatchStore
   readonly files: FileStore
   readonly canned = new Map<string, Buffer>()
+  #initial: Settings
   #count = 0
 
   constructor(settings: Settings, now: () => number = Date.now) {
-    this.settings = settings
+    this.#initial = settings
+    this.settings = { ...settings }
     this.seed = hash32(settings.seed)
     this.now = now
     this.limits = new RateLimits(now, settings.limits)
@@ -49,6 +51,7 @@ export class Simulator {
   /** Back to the first request: the same calls after this give the same run. */
   reset(): void {
     this.#count = 0
+    Object.assign(this.settings, this.#initial)
     this.limits.reset(this.settings.limits)
     this.cache.clear()
     this.journal.clear()
