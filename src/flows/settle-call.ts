@@ -12,7 +12,29 @@ export interface AttemptEnd {
   readonly usage: UsageRecord | null
 }
 
+/** One line for each attempt: who, where, how it ended and what it cost; never what was said. */
+function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: AttemptEnd): void {
+  services.log({
+    event: 'attempt',
+    request_id: call.scope.requestId,
+    trace_id: call.scope.traceId,
+    tenant: call.caller.tenant,
+    key: call.caller.keyId,
+    account: held.account.id,
+    kind: call.kind,
+    model: call.model,
+    outcome: outcome.kind,
+    cause: outcome.kind === 'failed' ? outcome.cause : null,
+    queued_ms: Math.round(held.queuedMs),
+    duration_ms: services.now() - call.scope.startedAt,
+    input_tokens: usage?.inputTokens ?? null,
+    output_tokens: usage?.outputTokens ?? null,
+    cost_nano_usd: usage?.costNanoUsd ?? null,
+  })
+}
+
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
+  logEnd(services, call, held, end)
   const settled = services.gates
     .settle(held.account, { leaseId: held.lease.id, epoch: held.lease.epoch, ...end })
     .catch((error: unknown) =>
