@@ -102,7 +102,9 @@ export function renew(gate: Gate, renewal: Renewal, at: Moment): [Lease | null, 
   let lease = held.get(renewal.leaseId)
   if (lease === undefined && hasEnded(gate.leases, renewal.leaseId))
     return [null, advance(gate, at)]
-  reserve(gate.reservation, held.size + (lease === undefined ? 1 : 0), at.now, gate.settings)
+  const leases = held.size + (lease === undefined ? 1 : 0)
+  const most = gate.account.maxConcurrent
+  reserve(gate.reservation, { leases, most, now: at.now }, gate.settings)
   const expiresAt = leaseHorizonAt(gate.reservation, gate.settings)
   if (lease === undefined) {
     claimSlot(gate.predecessors, renewal.witness, at.now)

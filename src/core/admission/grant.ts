@@ -15,7 +15,8 @@ export function grant(
 ): Resolution {
   const { ask } = waiter
   const { breaker, rate } = classOf(gate, ask.modelClass)
-  reserve(gate.reservation, gate.leases.held.size + 1, now, gate.settings)
+  const most = gate.account.maxConcurrent
+  reserve(gate.reservation, { leases: gate.leases.held.size + 1, most, now }, gate.settings)
   const lease: HeldLease = {
     id: ask.ticket,
     tenant: ask.tenant,

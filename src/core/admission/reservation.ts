@@ -50,18 +50,22 @@ export const newReservation = (): Reservation => ({
   unsaved: false,
 })
 
-/** Makes room for `needed` leases; true when the promise has to be written first. */
-export function reserve(
-  reservation: Reservation,
-  needed: number,
-  now: number,
-  settings: GateSettings,
-): void {
+export interface Need {
+  /** Leases that must be covered. */
+  readonly leases: number
+  /** What the account allows at most: more is not reserved ahead. */
+  readonly most: number
+  readonly now: number
+}
+
+/** Makes room for so many leases; where that needs a new promise, it is marked to be written. */
+export function reserve(reservation: Reservation, need: Need, settings: GateSettings): void {
+  const { leases, most, now } = need
   reservation.usedAt = now
   const graceOver = now >= reservation.writtenAt + graceMs(settings)
-  if (needed <= reservation.slots && !graceOver) return
+  if (leases <= reservation.slots && !graceOver) return
   // A quarter more than needed: a growing gate writes a few times, not once a call.
-  reservation.slots = needed + Math.ceil(needed / 4)
+  reservation.slots = Math.max(leases, Math.min(most, leases + Math.ceil(leases / 4)))
   reservation.writtenAt = Math.max(now, reservation.writtenAt)
   reservation.unsaved = true
 }
