@@ -3,12 +3,13 @@
 // | status                  | the gate learns                | another account | the caller, if it is the last |
 // | ----------------------- | ------------------------------ | --------------- | ----------------------------- |
 // | 2xx                     | served                         | –               | passed on                     |
-// | 401, 403                | the credential is refused      | yes             | 503 `accounts_open`           |
+// | 401, 403 of the key    | the credential is refused      | yes             | 503 `accounts_open`           |
+// | 402, 400 of its budget  | the account's spend limit      | yes             | passed on                     |
 // | 429                     | throttled, or its spend limit  | yes             | passed on                     |
 // | other 4xx               | served: it is the request's    | no              | passed on                     |
 // | 529                     | failed, overloaded             | yes             | passed on                     |
 // | 5xx in Claude's shape   | failed                         | yes             | passed on                     |
-// | 3xx, 5xx in any other   | failed                         | yes             | 502 `upstream_invalid`        |
+// | 3xx, 403, 5xx otherwise | failed                         | yes             | 502 `upstream_invalid`        |
 import type { Outcome } from '../admission/admission.ts'
 import type { Reason } from '../errors.ts'
 
@@ -16,6 +17,7 @@ import type { Reason } from '../errors.ts'
 export interface UpstreamError {
   readonly type: string | null
   readonly errorCode: string | null
+  readonly message: string | null
 }
 
 export interface UpstreamAnswer {
@@ -47,12 +49,13 @@ const SPEND_LIMITS = new Set(['enforced_spend_limit_reached', 'contract_spend_li
 export function judgeAnswer(answer: UpstreamAnswer, now: number): Judgement {
   const { status, error } = answer
   if (status >= 200 && status < 300) return passOn({ kind: 'served' }, false, plain)
-  if (status === 401 || status === 403) {
+  if (status === 401 || (status === 403 && isAboutKey(error))) {
     const advice: Advice = { reason: 'accounts_open', shouldRetry: true, retryAfterMs: null }
     return { outcome: { kind: 'credential_refused' }, retryable: true, passable: false, advice }
   }
   if (status === 429) return judgeThrottle(answer, now)
-  if (status >= 400 && status < 500) {
+  if (isSpendLimit(answer)) return passOn({ kind: 'spend_limited' }, true, plain)
+  if (status >= 400 && status < 500 && !(status === 403 && error === null)) {
     return passOn({ kind: 'served' }, false, {
       reason: null,
       shouldRetry: answer.shouldRetry === 'true',
@@ -73,17 +76,36 @@ export function judgeAnswer(answer: UpstreamAnswer, now: number): Judgement {
   }
 }
 
+/**
+ * A 403 with a code names what of the request is not allowed (a user profile, a scope): were it held against the key,
+ * one caller could take the account from all others.
+ */
+const isAboutKey = (error: UpstreamError | null): boolean =>
+  error !== null && error.errorCode === null
+
+/** Claude says an account's own limit as a 400 without a code: only its words tell (Claude's docs, "Errors"). */
+const SPEND_LIMIT_WORDS = /^(You have reached your specified |Your credit balance is too low)/
+
+function isSpendLimit({ status, error }: UpstreamAnswer): boolean {
+  if (error === null) return false
+  // A code here speaks of the organization that the request's user profile is linked to.
+  if (status === 402) return error.errorCode === null
+  return status === 400 && SPEND_LIMIT_WORDS.test(error.message ?? '')
+}
+
 function judgeThrottle(answer: UpstreamAnswer, now: number): Judgement {
   const code = answer.error?.errorCode ?? null
   if (code !== null && SPEND_LIMITS.has(code)) {
     return passOn({ kind: 'spend_limited' }, true, { ...plain, reason: 'accounts_throttled' })
   }
   const retryAfterMs = parseRetryAfterMs(answer.retryAfter, now)
-  return passOn(
-    { kind: 'throttled', retryAfterMs, rampLimited: code === 'ramp_limit_exceeded' },
-    true,
-    { reason: 'accounts_throttled', shouldRetry: retryAfterMs !== null, retryAfterMs },
-  )
+  return {
+    outcome: { kind: 'throttled', retryAfterMs, rampLimited: code === 'ramp_limit_exceeded' },
+    retryable: true,
+    // An edge before Claude's API may say it too, in a page of its own.
+    passable: answer.error !== null,
+    advice: { reason: 'accounts_throttled', shouldRetry: retryAfterMs !== null, retryAfterMs },
+  }
 }
 
 const plain: Advice = { reason: null, shouldRetry: false, retryAfterMs: null }
@@ -99,7 +121,8 @@ const passOn = (outcome: Outcome, retryable: boolean, advice: Advice): Judgement
 export function parseRetryAfterMs(header: string | null, now: number): number | null {
   if (header === null) return null
   if (/^\d{1,9}(\.\d+)?$/.test(header)) return Math.ceil(Number(header) * 1000)
-  const at = Date.parse(header)
+  // Without this, V8 finds a date in nearly anything.
+  const at = /^[A-Z][a-z]{2}, \d/.test(header) ? Date.parse(header) : Number.NaN
   return Number.isNaN(at) ? null : Math.max(0, at - now)
 }
 
@@ -110,6 +133,7 @@ const STATUS_OF_TYPE: Readonly<Record<string, number>> = {
   billing_error: 402,
   permission_error: 403,
   not_found_error: 404,
+  conflict_error: 409,
   request_too_large: 413,
   rate_limit_error: 429,
   api_error: 500,
@@ -125,9 +149,11 @@ export function readUpstreamError(body: unknown): UpstreamError | null {
   if (typeof error !== 'object' || error === null) return null
   const type = field(error, 'type')
   const code = field(field(error, 'details'), 'error_code')
+  const message = field(error, 'message')
   return {
     type: typeof type === 'string' ? type : null,
     errorCode: typeof code === 'string' ? code : null,
+    message: typeof message === 'string' ? message : null,
   }
 }
 

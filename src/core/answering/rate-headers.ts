@@ -13,7 +13,7 @@ const DIMENSIONS = [
   ['tokens', 'tokens'],
 ] as const
 
-/** null where the answer says nothing. A reset that is over is no reset. */
+/** null where the answer says nothing. A reset that is over, or absurdly far, is no reset. */
 export function parseRateObservation(headers: HeaderSource, now: number): RateObservation | null {
   const found = DIMENSIONS.flatMap(([field, name]) => {
     const dimension = readDimension(headers, `anthropic-ratelimit-${name}-`, now)
@@ -26,8 +26,20 @@ function readDimension(headers: HeaderSource, prefix: string, now: number): Rate
   const limit = readCount(headers.get(`${prefix}limit`))
   const remaining = readCount(headers.get(`${prefix}remaining`))
   if (limit === null || remaining === null) return null
-  const resetAt = Date.parse(headers.get(`${prefix}reset`) ?? '')
-  return { limit, remaining, resetAt: resetAt > now ? resetAt : null }
+  return {
+    limit,
+    remaining: Math.min(remaining, limit),
+    resetAt: readReset(headers.get(`${prefix}reset`), now),
+  }
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+/** The longest window that Claude has had is a day; what lies beyond is a mistake that would pause an account for ever. */
+const FARTHEST_RESET_MS = 86_400_000
+
+function readReset(text: string | null, now: number): number | null {
+  const at = text !== null && RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+  return at > now && at - now <= FARTHEST_RESET_MS ? at : null
 }
 
 const readCount = (text: string | null): number | null =>

@@ -1,42 +1,74 @@
 // What an answer used, in Claude's own counts. A stream's come at its start and, cumulative, at its end; where the end
 // never comes, what was produced is counted by us and marked as an estimate.
 
-export interface Usage {
+export interface Tokens {
   /** Input that neither came from the prompt cache nor was written to it. */
   readonly inputTokens: number
   readonly outputTokens: number
   readonly cacheWrite5mTokens: number
   readonly cacheWrite1hTokens: number
   readonly cacheReadTokens: number
+}
+
+export interface Usage extends Tokens {
+  /** The part that a compaction on Claude's side took: billed too, and named apart from the totals there. */
+  readonly compaction: Tokens
+  /** Inference held to the United States has its own price. */
+  readonly usOnly: boolean
   readonly estimated: boolean
 }
 
 /** Bytes of UTF-8 that one token stands for, where we have to count by ourselves. */
 const BYTES_PER_TOKEN = 4
+/** More is garbage: no context is a thousandth of it. It keeps every sum of money exact. */
+const MAX_TOKENS = 1_000_000_000
 
 type Fields = Readonly<Record<string, unknown>>
 
 /** `usage` of a Messages answer, or of one of its stream's events laid over what earlier events said. */
 export function readUsage(value: unknown, before: Usage = none): Usage {
   const usage = fieldsOf(value)
+  const { iterations } = usage
+  const compaction = Array.isArray(iterations) ? sumCompaction(iterations) : before.compaction
+  const own = readTokens(usage, combine(before, before.compaction, -1))
+  const geo = usage['inference_geo']
+  return {
+    ...combine(own, compaction, 1),
+    compaction,
+    usOnly: typeof geo === 'string' ? geo === 'us' : before.usOnly,
+    estimated: before.estimated,
+  }
+}
+
+function readTokens(usage: Fields, before: Tokens): Tokens {
   const creation = fieldsOf(usage['cache_creation'])
   const written = count(usage['cache_creation_input_tokens'])
-  const hour = count(creation['ephemeral_1h_input_tokens'])
+  const hour = count(creation['ephemeral_1h_input_tokens']) ?? before.cacheWrite1hTokens
   const minutes = count(creation['ephemeral_5m_input_tokens'])
   return {
     inputTokens: count(usage['input_tokens']) ?? before.inputTokens,
     outputTokens: count(usage['output_tokens']) ?? before.outputTokens,
-    cacheWrite1hTokens: hour ?? before.cacheWrite1hTokens,
+    cacheWrite1hTokens: hour,
     // What is not said to be for an hour is for five minutes, as it was before the split came.
     cacheWrite5mTokens:
-      minutes ??
-      (written === null
-        ? before.cacheWrite5mTokens
-        : written - (hour ?? before.cacheWrite1hTokens)),
+      minutes ?? (written === null ? before.cacheWrite5mTokens : Math.max(0, written - hour)),
     cacheReadTokens: count(usage['cache_read_input_tokens']) ?? before.cacheReadTokens,
-    estimated: before.estimated,
   }
 }
+
+const sumCompaction = (iterations: readonly unknown[]): Tokens =>
+  iterations
+    .map(fieldsOf)
+    .filter((iteration) => iteration['type'] === 'compaction')
+    .reduce((sum: Tokens, iteration) => combine(sum, readTokens(iteration, noTokens), 1), noTokens)
+
+const combine = (a: Tokens, b: Tokens, sign: 1 | -1): Tokens => ({
+  inputTokens: a.inputTokens + sign * b.inputTokens,
+  outputTokens: a.outputTokens + sign * b.outputTokens,
+  cacheWrite5mTokens: a.cacheWrite5mTokens + sign * b.cacheWrite5mTokens,
+  cacheWrite1hTokens: a.cacheWrite1hTokens + sign * b.cacheWrite1hTokens,
+  cacheReadTokens: a.cacheReadTokens + sign * b.cacheReadTokens,
+})
 
 /** `usage` of an answer of the OpenAI-compatible route, whose prompt count includes what came from the cache. */
 export function readOpenAiUsage(value: unknown): Usage | null {
@@ -44,7 +76,8 @@ export function readOpenAiUsage(value: unknown): Usage | null {
   const prompt = count(usage['prompt_tokens'])
   const completion = count(usage['completion_tokens'])
   if (prompt === null || completion === null) return null
-  const cached = count(fieldsOf(usage['prompt_tokens_details'])['cached_tokens']) ?? 0
+  const said = count(fieldsOf(usage['prompt_tokens_details'])['cached_tokens']) ?? 0
+  const cached = Math.min(said, prompt)
   return {
     ...none,
     inputTokens: prompt - cached,
@@ -70,20 +103,23 @@ export function producedBytesOf(event: unknown): number {
   return bytes
 }
 
-export const none: Usage = {
+const noTokens: Tokens = {
   inputTokens: 0,
   outputTokens: 0,
   cacheWrite5mTokens: 0,
   cacheWrite1hTokens: 0,
   cacheReadTokens: 0,
-  estimated: false,
 }
+
+export const none: Usage = { ...noTokens, compaction: noTokens, usOnly: false, estimated: false }
 
 export const fieldsOf = (value: unknown): Fields =>
   typeof value === 'object' && value !== null ? (value as Fields) : {}
 
 const count = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS
+    ? value
+    : null
 
 export function utf8Length(text: string): number {
   let bytes = text.length

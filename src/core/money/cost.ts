@@ -6,8 +6,6 @@ import { type Price, PRICE_TABLE, type PriceRow } from './price-table.ts'
 export interface CostOptions {
   /** Message Batches cost half. */
   readonly batch?: boolean
-  /** Inference held to the United States costs 1.1 times. */
-  readonly usOnly?: boolean
 }
 
 export interface Cost {
@@ -18,56 +16,51 @@ export interface Cost {
   readonly estimated: boolean
 }
 
-const NANO_USD_PER_USD_A_MILLION = 1_000
-
 export function costOf(model: string, usage: Usage, options: CostOptions = {}): Cost {
   const row = findRow(model)
-  const price = priceOf(row ?? dearest, usage)
-  const uncachedInput =
-    usage.inputTokens +
-    usage.cacheReadTokens +
-    usage.cacheWrite5mTokens +
-    usage.cacheWrite1hTokens
-  const factor = (options.batch === true ? 0.5 : 1) * (options.usOnly === true ? 1.1 : 1)
-  const costNanoUsd = nano(
-    factor *
-      (usage.inputTokens * price.input +
-        usage.outputTokens * price.output +
-        usage.cacheWrite5mTokens * price.cacheWrite5m +
-        usage.cacheWrite1hTokens * price.cacheWrite1h +
-        usage.cacheReadTokens * price.cacheRead),
+  const price = priceOf(row ?? DEAREST, usage)
+  const output = usage.outputTokens * nano(price.output)
+  const costNanoUsd = discounted(
+    output +
+      usage.inputTokens * nano(price.input) +
+      usage.cacheWrite5mTokens * nano(price.cacheWrite5m) +
+      usage.cacheWrite1hTokens * nano(price.cacheWrite1h) +
+      usage.cacheReadTokens * nano(price.cacheRead),
+    usage,
+    options,
   )
-  const uncached = nano(factor * (uncachedInput * price.input + usage.outputTokens * price.output))
-  return {
-    costNanoUsd,
-    savedNanoUsd: uncached - costNanoUsd,
-    estimated: row === null,
-  }
+  const uncached = discounted(output + promptTokens(usage) * nano(price.input), usage, options)
+  return { costNanoUsd, savedNanoUsd: uncached - costNanoUsd, estimated: row === null }
 }
 
-/** Rounded once, at the end: the sum of products of whole tokens and table prices is exact far below a nano-dollar. */
-const nano = (usdPerMillion: number): number =>
-  Math.round(usdPerMillion * NANO_USD_PER_USD_A_MILLION)
+/** One dollar a million is 1,000 nano-dollars a token: whole, so that all that follows is whole too. */
+const nano = (usdPerMillion: number): number => Math.round(usdPerMillion * 1000)
+
+/** Inference held to the United States costs 1.1 times. A part of a nano-dollar is rounded up: never less than billed. */
+function discounted(nanoUsd: number, { usOnly }: Usage, { batch = false }: CostOptions): number {
+  return Math.ceil((nanoUsd * (usOnly ? 11 : 10)) / (batch ? 20 : 10))
+}
+
+const promptTokens = (usage: Usage): number =>
+  usage.inputTokens + usage.cacheReadTokens + usage.cacheWrite5mTokens + usage.cacheWrite1hTokens
 
 function priceOf(row: PriceRow, usage: Usage): Price {
-  const promptTokens =
-    usage.inputTokens +
-    usage.cacheReadTokens +
-    usage.cacheWrite5mTokens +
-    usage.cacheWrite1hTokens
   const { longPrompt } = row
-  return longPrompt !== undefined && promptTokens > longPrompt.aboveTokens
+  return longPrompt !== undefined && promptTokens(usage) > longPrompt.aboveTokens
     ? longPrompt.price
     : row.price
 }
 
-const dearest: PriceRow = PRICE_TABLE.reduce((a, b) => (b.price.output > a.price.output ? b : a))
+const DEAREST: PriceRow = PRICE_TABLE.reduce((a, b) => (b.price.output > a.price.output ? b : a))
 
-/** `claude-sonnet-4-5-20250929`, `claude-sonnet-4-5` and a region's prefix before either name the same row. */
+/** As a cloud or a date writes it: `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, `claude-haiku-4-5@20251001`. */
+const SPELLING =
+  /^(?:[a-z0-9.-]+\.)?claude-([a-z0-9-]+?)(?:[-@](?:\d{8}|latest))?(?:-v\d+(?::\d+)?)?$/
+
+const MAX_NAME_CHARS = 128
+
 function findRow(model: string): PriceRow | null {
-  const name = model
-    .toLowerCase()
-    .replace(/^.*claude-/, '')
-    .replace(/-(\d{8}|latest|v\d.*)$/, '')
-  return PRICE_TABLE.find((row) => row.models.includes(name)) ?? null
+  if (model.length > MAX_NAME_CHARS) return null
+  const name = SPELLING.exec(model.toLowerCase())?.[1]
+  return PRICE_TABLE.find((row) => name !== undefined && row.models.includes(name)) ?? null
 }
