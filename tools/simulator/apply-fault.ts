@@ -3,7 +3,7 @@ import { ApiError } from './api-error.ts'
 import type { JsonObject } from './json.ts'
 import { cannedPieces } from './canned.ts'
 import type { Exchange } from './exchange.ts'
-import { parseFaults, type FaultPlan, type StatusFault } from './faults.ts'
+import { parseFaults, type CannedFault, type FaultPlan, type StatusFault } from './faults.ts'
 import { isObject } from './json.ts'
 import { mix, Random } from './random.ts'
 import { htmlPage, sendError, sendJson, sendStream } from './respond.ts'
@@ -47,7 +47,7 @@ export function chooseFault(exchange: Exchange): FaultPlan | undefined {
 
 /** True when the fault has taken the answer's place. */
 export async function playFault(exchange: Exchange): Promise<boolean> {
-  const { faults, sim } = exchange
+  const { faults } = exchange
   if (faults.resetAtOnce === true) {
     exchange.res.socket?.resetAndDestroy()
     exchange.finish('faulted')
@@ -64,12 +64,21 @@ export async function playFault(exchange: Exchange): Promise<boolean> {
     return true
   }
   if (faults.canned !== undefined) {
-    const { contentType, status } = faults.canned
-    const pieces = cannedPieces(sim.canned, faults.canned)
-    sendStream(exchange, { status, contentType, pieces })
+    sendCanned(exchange, faults.canned)
     return true
   }
   return false
+}
+
+function sendCanned(exchange: Exchange, fault: CannedFault): void {
+  const { contentType, status } = fault
+  const pieces = cannedPieces(exchange.sim.canned, fault)
+  const whole = pieces[0]?.data
+  if (contentType.startsWith('application/json') && fault.by === 'all' && Buffer.isBuffer(whole)) {
+    sendJson(exchange, { status, contentType, body: whole })
+    return
+  }
+  sendStream(exchange, { status, contentType, pieces })
 }
 
 export function pause(exchange: Exchange, ms: number): Promise<void> {

@@ -5,7 +5,8 @@ import type { Exchange } from './exchange.ts'
 import type { EndingFault } from './faults.ts'
 
 export interface Piece {
-  data: string | Uint8Array
+  /** A function is asked at the moment of sending. */
+  data: string | Uint8Array | (() => string)
   /** Time to let pass before it is sent. */
   delayMs: number
   /** Whole events that end with this piece. */
@@ -92,11 +93,12 @@ export class Delivery {
   }
 
   #send(piece: Piece): boolean {
-    const bytes = typeof piece.data === 'string' ? Buffer.byteLength(piece.data) : piece.data.length
+    const data = dataOf(piece)
+    const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.length
     this.#events += piece.events
     this.#exchange.sent(bytes, piece.events)
     if (piece.tokens > 0) this.#hooks.produced?.(piece.tokens)
-    return this.#exchange.res.write(piece.data)
+    return this.#exchange.res.write(data)
   }
 
   #endingNow(): EndingFault | undefined {
@@ -156,6 +158,10 @@ export class Delivery {
   }
 }
 
+function dataOf(piece: Piece): string | Uint8Array {
+  return typeof piece.data === 'function' ? piece.data() : piece.data
+}
+
 /** FIN without the last chunk. */
 function cut(exchange: Exchange): void {
   exchange.res.socket?.destroySoon()
@@ -176,7 +182,8 @@ function slices(
 function* sliced(pieces: Iterable<Piece>, size: number, limit: number): Generator<Piece> {
   let sent = 0
   for (const piece of pieces) {
-    const bytes = typeof piece.data === 'string' ? Buffer.from(piece.data) : piece.data
+    const data = dataOf(piece)
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data
     let at = 0
     while (at < bytes.length) {
       const untilLimit = sent < limit ? limit - sent : Number.POSITIVE_INFINITY

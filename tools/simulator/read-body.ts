@@ -1,9 +1,8 @@
 // Reads a request's body up to a limit, and as JSON where a route wants it.
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { ApiError, invalid } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** Resolves undefined when the caller went away before the end. */
 export function readBody(req: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
@@ -35,8 +34,9 @@ export function parseJson(exchange: Exchange): unknown {
     })
   }
   if (exchange.body.length === 0) throw invalid('The request body is empty')
+  if (!isUtf8(exchange.body)) throw invalid('The request body is not valid JSON: invalid UTF-8')
   try {
-    return JSON.parse(decoder.decode(exchange.body)) as unknown
+    return JSON.parse(exchange.body.toString()) as unknown
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 120) : 'unreadable'
     throw invalid(`The request body is not valid JSON: ${reason}`)

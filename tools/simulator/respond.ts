@@ -15,7 +15,7 @@ const PAGE =
 
 export interface JsonAnswer {
   status: number
-  body: string
+  body: string | Buffer
   headers?: HeaderPair[]
   contentType?: string
 }
@@ -109,12 +109,12 @@ export function htmlPage(): string {
   return PAGE
 }
 
-function faultyBody(exchange: Exchange, answer: JsonAnswer): { body: string; type: string } {
+function faultyBody(exchange: Exchange, answer: JsonAnswer) {
   const { body } = answer
   const type = answer.contentType ?? JSON_TYPE
   switch (exchange.faults.body) {
     case 'bad-json':
-      return { body: `${body.slice(0, Math.ceil(body.length / 2))}\u0000{`, type }
+      return { body: `${body.toString().slice(0, Math.ceil(body.length / 2))}\u0000{`, type }
     case 'empty':
       return { body: '', type }
     case 'wrong-type':

@@ -82,8 +82,8 @@ function* blockEvents(plan: AnswerPlan, placed: Placed, style: StreamStyle): Gen
     case 'text':
       for (const text of chunksOf(block.text, plan, style)) {
         const tokens = Math.min(left, estimateTokens(text))
-        const said = plan.stamp ? `t=${stampNow()} ` : text
-        yield delta('text_delta', `"text":${JSON.stringify(said)}`, tokens)
+        const piece = delta('text_delta', `"text":${JSON.stringify(text)}`, tokens)
+        yield plan.stamp ? { ...piece, data: () => stampedDelta(index) } : piece
       }
       for (const citation of block.citations ?? []) {
         yield delta('citations_delta', `"citation":${JSON.stringify(citation)}`, 0)
@@ -109,6 +109,11 @@ function* blockEvents(plan: AnswerPlan, placed: Placed, style: StreamStyle): Gen
   if (style.faults.unknown === 'delta') yield delta('sim_delta', '"value":"unknown"', 0)
   // What rounding left over is still produced.
   yield { ...event(style, 'content_block_stop', at), tokens: left }
+}
+
+function stampedDelta(index: number): string {
+  const delta = `{"type":"text_delta","text":"t=${stampNow()} "}`
+  return `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":${delta}}\n\n`
 }
 
 function emptyBlock(block: PlannedBlock): string {

@@ -210,6 +210,18 @@ describe('a stream', () => {
     expect(pings.filter((one) => one.event === 'ping').length).toBeGreaterThanOrEqual(12)
   })
 
+  it('stamps each delta with the time of its writing, not of its making', async () => {
+    const startedAt = Date.now()
+    const streamed = await events('[sim:deltas=5][sim:tokens=40][sim:gap=20][sim:stamp]')
+    const stamps = streamed
+      .map((one) => (one.data as { delta?: { text?: string } }).delta?.text ?? '')
+      .flatMap((text) => (text.startsWith('t=') ? [Number(text.slice(2))] : []))
+    expect(stamps).toHaveLength(5)
+    for (const [index, stamp] of stamps.entries()) {
+      expect(stamp - startedAt).toBeGreaterThan((index + 1) * 20 - 3)
+    }
+  })
+
   it('has exactly as many deltas as asked, at the gap asked for', async () => {
     const startedAt = performance.now()
     const streamed = await events('[sim:deltas=20][sim:tokens=100][sim:gap=10]')

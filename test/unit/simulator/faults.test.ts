@@ -231,6 +231,22 @@ describe.skipIf(!existsSync(CAPTURES))('canned bodies (skipped without ../shared
   })
 })
 
+describe('a canned JSON body', () => {
+  it('comes with its length, and never looks at the request', async () => {
+    const body = '{"canned":"naïve"}'
+    await fetch(`${running.url}/__sim/canned/answer`, { method: 'PUT', body })
+    const fault = 'canned=answer;type=application/json;status=203'
+    const answer = await post(running, 'not json', { headers: { 'anthropic-sim-fault': fault } })
+    expect(answer.status).toBe(203)
+    expect(answer.headers.get('content-length')).toBe('19')
+    expect(await answer.text()).toBe(body)
+  })
+
+  it('that was never put there is a 400', async () => {
+    expect((await faulty('canned=none')).status).toBe(400)
+  })
+})
+
 describe('the choice of a fault', () => {
   const addRule = (rule: unknown) =>
     fetch(`${running.url}/__sim/rules`, { method: 'POST', body: JSON.stringify(rule) })
