@@ -62,8 +62,9 @@ export function judgeAnswer(answer: UpstreamAnswer, now: number): Judgement {
       retryAfterMs: parseRetryAfterMs(answer.retryAfter, now),
     })
   }
+  const passable = status >= 500 && error !== null
   const advice: Advice = {
-    reason: status === 529 ? 'upstream_overloaded' : error === null ? 'upstream_invalid' : null,
+    reason: status === 529 ? 'upstream_overloaded' : passable ? null : 'upstream_invalid',
     shouldRetry: false,
     retryAfterMs: status >= 500 ? parseRetryAfterMs(answer.retryAfter, now) : null,
   }
@@ -71,7 +72,7 @@ export function judgeAnswer(answer: UpstreamAnswer, now: number): Judgement {
   return {
     outcome: { kind: 'failed', cause },
     retryable: true,
-    passable: status >= 500 && error !== null,
+    passable,
     advice,
   }
 }

@@ -27,7 +27,8 @@ const printed: readonly (readonly [string, number, number, number, number, numbe
 ]
 
 describe('the price of a million tokens', () => {
-  test.each(printed)('%s', (model, input, output, write5m, write1h, read) => {
+  test.each(printed)('%s', (...row) => {
+    const [model, input, output, write5m, write1h, read] = row
     expect(usd(model, { inputTokens: MILLION })).toBe(input)
     expect(usd(model, { outputTokens: MILLION })).toBe(output)
     expect(usd(model, { cacheWrite5mTokens: MILLION })).toBe(write5m)
