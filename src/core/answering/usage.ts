@@ -92,15 +92,23 @@ export function estimateOutput(before: Usage, producedBytes: number): Usage {
   return { ...before, outputTokens: Math.max(before.outputTokens, produced), estimated: true }
 }
 
-/** Text, thinking and tool input that a `content_block_delta` adds, in bytes of UTF-8. */
+/** A tool call's name, id and frame, in bytes: measured on recorded streams, 40 to 60 tokens beside a short input. */
+const TOOL_CALL_BYTES = 160
+
+/**
+ * Text, thinking and tool input that a `content_block_delta` adds, in bytes of UTF-8; and, for a
+ * `content_block_start`, what the frame of a tool call amounts to.
+ */
 export function producedBytesOf(event: unknown): number {
-  const delta = fieldsOf(fieldsOf(event)['delta'])
+  const fields = fieldsOf(event)
+  const delta = fieldsOf(fields['delta'])
   let bytes = 0
   for (const name of ['text', 'thinking', 'partial_json']) {
     const text = delta[name]
     if (typeof text === 'string') bytes += utf8Length(text)
   }
-  return bytes
+  const block = fieldsOf(fields['content_block'])['type']
+  return typeof block === 'string' && block.endsWith('tool_use') ? bytes + TOOL_CALL_BYTES : bytes
 }
 
 const noTokens: Tokens = {

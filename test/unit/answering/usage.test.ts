@@ -149,6 +149,12 @@ describe('an answer that did not end', () => {
     expect(producedBytesOf(null)).toBe(0)
   })
 
+  test('counts the frame of a tool call, but not of a text or of what a tool gave back', () => {
+    const types = ['tool_use', 'server_tool_use', 'mcp_tool_use', 'text', 'web_search_tool_result']
+    const bytes = types.map((type) => producedBytesOf({ content_block: { type } }))
+    expect(bytes).toEqual([160, 160, 160, 0, 0])
+  })
+
   test('counts bytes as UTF-8 does', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
