@@ -12,6 +12,18 @@ import { sendAttempt } from './send-attempt.ts'
 import { settleCall } from './settle-call.ts'
 
 export async function answerCall(services: Services, call: Call): Promise<Response> {
+  // Held open from the start: a caller's reset ends the request's context at once, and with it whatever would have
+  // given the lease back, unless something is still waited for.
+  const over = Promise.withResolvers<void>()
+  call.scope.defer(over.promise)
+  try {
+    return await attemptUntilAnswered(services, call)
+  } finally {
+    over.resolve()
+  }
+}
+
+async function attemptUntilAnswered(services: Services, call: Call): Promise<Response> {
   const entered = await enterCall(services, call)
   if (entered === null) throw callerGone()
   let held = entered.held
