@@ -25,6 +25,7 @@ const steps: readonly Step[] = [
   { name: 'unit', command: [bin('vitest'), 'run', '--project', 'unit'] },
   { name: 'contract', command: [bin('vitest'), 'run', '--project', 'contract'] },
   { name: 'workerd', command: [bin('vitest'), 'run', '--project', 'workerd'] },
+  { name: 'runtimes', command: [bin('vitest'), 'run', '--project', 'runtimes'] },
   { name: 'end to end', command: [bin('vitest'), 'run', '--project', 'e2e'] },
   { name: 'deploy, dry', command: [node, 'tools/gate/dry-deploy.ts'] },
 ]
