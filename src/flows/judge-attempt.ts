@@ -8,14 +8,15 @@ import {
   readUpstreamError,
   statusOfErrorType,
 } from '../core/answering/outcome.ts'
-import { fieldsOf, readOpenAiUsage, readUsage, type Usage } from '../core/answering/usage.ts'
+import { fieldsOf, readOpenAiUsage, readUsage } from '../core/answering/usage.ts'
 import type { Reason } from '../core/errors.ts'
 import type { Services } from '../ports.ts'
 import type { Call } from './call.ts'
 import type { StreamEnd } from './relay-stream.ts'
 import type { Attempt, OpenStream } from './send-attempt.ts'
 import type { AttemptEnd } from './settle-call.ts'
-import { recordUsage } from './record-usage.ts'
+import type { Meter } from './meter.ts'
+import { recordUsage, type Spent } from './record-usage.ts'
 
 export type Verdict = StreamingAttempt | AnsweredAttempt | FailedAttempt | LeftAttempt
 
@@ -54,8 +55,10 @@ export interface LeftAttempt {
 export function judgeAttempt(services: Services, call: Call, attempt: Attempt): Verdict {
   switch (attempt.kind) {
     case 'caller_gone': {
-      const usage = attempt.meter === null ? null : attempt.meter.usage()
-      return { kind: 'caller_gone', end: endWith(services, call, { kind: 'ignored' }, usage) }
+      return {
+        kind: 'caller_gone',
+        end: endWith(call, { kind: 'ignored' }, spentOf(attempt.meter)),
+      }
     }
     case 'broken':
       return broken(attempt.cause)
@@ -79,6 +82,8 @@ function judgeFirstEvent(
   reader.cancel().catch(() => {})
   const headers = new Headers(response.headers)
   headers.set('content-type', 'application/json')
+  // On a 200 it meant nothing.
+  headers.delete('retry-after')
   const failure = new Response(null, { status: statusOfErrorType(meter.errorType), headers })
   return judgeWhole(services, call, {
     kind: 'whole',
@@ -106,9 +111,9 @@ function judgeWhole(
     },
     now,
   )
-  const usage = response.status < 300 ? readAnswerUsage(call, parsed) : null
+  const spent = response.status < 300 ? readSpent(call, parsed) : null
   const end: AttemptEnd = {
-    ...endWith(services, call, judgement.outcome, usage),
+    ...endWith(call, judgement.outcome, spent),
     rate: parseRateObservation(response.headers, now),
   }
   const answered: AnsweredAttempt = {
@@ -146,27 +151,30 @@ export function endOfStream(
       : // A caller that leaves an answer half read says nothing against the account, which was serving it.
         { kind: 'served' }
   return {
-    ...endWith(services, call, outcome, stream.meter.usage()),
+    ...endWith(call, outcome, spentOf(stream.meter)),
     rate: parseRateObservation(response.headers, services.now()),
   }
 }
 
-const endWith = (
-  services: Services,
-  call: Call,
-  outcome: Outcome,
-  usage: Usage | null,
-): AttemptEnd => ({
+const endWith = (call: Call, outcome: Outcome, spent: Spent | null): AttemptEnd => ({
   outcome,
   rate: null,
-  usage: usage === null ? null : recordUsage(call, usage),
+  usage: spent === null ? null : recordUsage(call, spent),
 })
 
+function spentOf(meter: Meter | null): Spent | null {
+  const usage = meter?.usage() ?? null
+  return usage === null ? null : { usage, model: meter?.model ?? null }
+}
+
 /** Only answers are billed; counting tokens and listing models are free. */
-function readAnswerUsage(call: Call, answer: unknown): Usage | null {
-  const { usage } = fieldsOf(answer)
-  if (call.kind === 'chat_completions') return readOpenAiUsage(usage)
-  return call.kind === 'messages' && usage !== undefined ? readUsage(usage) : null
+function readSpent(call: Call, answer: unknown): Spent | null {
+  const { usage: said, model } = fieldsOf(answer)
+  if (said === undefined || (call.kind !== 'messages' && call.kind !== 'chat_completions')) {
+    return null
+  }
+  const usage = call.kind === 'messages' ? readUsage(said) : readOpenAiUsage(said)
+  return usage === null ? null : { usage, model: typeof model === 'string' ? model : null }
 }
 
 const broken = (cause: FailureCause): FailedAttempt => ({

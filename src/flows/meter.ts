@@ -24,6 +24,8 @@ export interface Meter {
   /** The data of that event, as it came. */
   readonly errorBody: Uint8Array | null
   readonly atBoundary: boolean
+  /** The model that answers, which need not be the one that was asked for; null: not said yet. */
+  readonly model: string | null
   /** null where no event said anything of usage. */
   usage(): Usage | null
 }
@@ -39,6 +41,7 @@ abstract class EventMeter {
   hasContent = false
   errorType: string | null = null
   errorBody: Uint8Array | null = null
+  model: string | null = null
   protected producedBytes = 0
   readonly #scanner = new SseScanner((event) => {
     this.events += 1
@@ -64,21 +67,28 @@ abstract class EventMeter {
 
 class MessageMeter extends EventMeter implements Meter {
   #usage: Usage | null = null
+  /** Claude has told its own count of what it produced. */
+  #isCounted = false
 
   protected override read({ type, data }: SseEvent): void {
     switch (type) {
-      case 'message_start':
-        this.#usage = readUsage(fieldsOf(fieldsOf(parse(data))['message'])['usage'])
+      case 'message_start': {
+        const message = fieldsOf(fieldsOf(parse(data))['message'])
+        this.#usage = readUsage(message['usage'])
+        this.model = textOf(message['model'])
         break
+      }
       case 'content_block_delta':
         this.hasContent = true
         this.producedBytes += producedBytesOf(parse(data))
         break
       case 'content_block_start':
         this.hasContent = true
+        this.producedBytes += producedBytesOf(parse(data))
         break
       case 'message_delta':
         this.#usage = readUsage(fieldsOf(parse(data))['usage'], this.#usage ?? none)
+        this.#isCounted = true
         break
       case 'message_stop':
         this.isComplete = true
@@ -90,7 +100,7 @@ class MessageMeter extends EventMeter implements Meter {
   }
 
   usage(): Usage | null {
-    if (this.#usage === null || this.isComplete) return this.#usage
+    if (this.#usage === null || this.#isCounted) return this.#usage
     return estimateOutput(this.#usage, this.producedBytes)
   }
 }
@@ -107,6 +117,7 @@ class ChatMeter extends EventMeter implements Meter {
     }
     const chunk = fieldsOf(parseText(text))
     if (type === 'error' || chunk['error'] !== undefined) return this.readError(data)
+    this.model ??= textOf(chunk['model'])
     this.#usage = readOpenAiUsage(chunk['usage']) ?? this.#usage
     const choices = Array.isArray(chunk['choices']) ? chunk['choices'] : []
     for (const choice of choices) {
@@ -124,6 +135,8 @@ class ChatMeter extends EventMeter implements Meter {
 
 const parse = (data: Uint8Array | null): unknown =>
   data === null ? null : parseText(decoder.decode(data))
+
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
 function parseText(text: string): unknown {
   try {

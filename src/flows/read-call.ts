@@ -5,6 +5,7 @@ import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
 import { matchesModel } from '../core/answering/model-glob.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
 import { GatewayError } from '../core/errors.ts'
+import { namesOrigin } from '../core/keys/origin.ts'
 import type { Caller, Services } from '../ports.ts'
 import { createAuthenticator } from './authenticate.ts'
 import type { Call, CallKind, RequestScope } from './call.ts'
@@ -64,12 +65,11 @@ export function createIdentifier(services: Services): Identifier {
   })
   return async (request, scope) => {
     const startedAt = services.now()
-    const result = await authenticate(request.headers)
+    const result = await authenticate(request.headers, (work) => scope.defer(work))
     scope.timing.authMs = services.now() - startedAt
     if (result.kind === 'refused') throw refusalOfKey(result.reason)
     const origin = request.headers.get('origin')
-    const { origins } = result.caller
-    if (origin !== null && origins !== null && !origins.some((o) => o === '*' || o === origin)) {
+    if (origin !== null && !namesOrigin(result.caller.origins, origin)) {
       throw new GatewayError('origin_not_allowed', 'origin: this key may not be used from there')
     }
     return result.caller

@@ -4,13 +4,19 @@ import type { UsageRecord } from '../core/money/usage-record.ts'
 import type { Usage } from '../core/answering/usage.ts'
 import type { Call } from './call.ts'
 
-export function recordUsage(call: Call, usage: Usage): UsageRecord {
+export interface Spent {
+  readonly usage: Usage
+  /** The model that answered: Claude may fall back to another than was asked for. */
+  readonly model: string | null
+}
+
+export function recordUsage(call: Call, { usage, model }: Spent): UsageRecord {
   // A stream of the OpenAI-compatible route says nothing of its input unless asked to.
   const counted =
     usage.estimated && usage.inputTokens === 0
       ? { ...usage, inputTokens: call.estimatedInputTokens }
       : usage
-  const cost = costOf(call.model, counted)
+  const cost = costOf(model ?? call.model, counted)
   return {
     requestId: call.scope.requestId,
     tenant: call.caller.tenant,
