@@ -1,28 +1,33 @@
 // The gateway as its users start it: `node tools/dev/main.ts` in a process of its own, and its ready line.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ReadyLine } from '../../tools/dev/state.ts'
 
 export const repositoryRoot = join(import.meta.dirname, '../..')
 const READY_WITHIN_MS = 60_000
+const LAST_LINE = /^(\{"ready":true.*\}|Stop with Ctrl-C.*)\n/m
 const STOP_WITHIN_MS = 15_000
 
 export interface DevOptions {
   readonly dir: string
   readonly port?: number
   readonly env?: Readonly<Record<string, string>>
-  /** Instead of `--json`, which prints the ready line. */
-  readonly flags?: readonly string[]
+  /** False: with the development proxy and its reloads. */
+  readonly direct?: boolean
+  /** False: what people read, instead of one JSON line. */
+  readonly json?: boolean
 }
 
 export interface DevProcess {
   readonly child: ChildProcess
+  /** As in dev.json. */
   readonly ready: ReadyLine
   readonly readyAfterMs: number
+  readonly stdout: () => string
   readonly stderr: () => string
   /** Resolves with the exit code once it is gone; null when a signal ended it. */
-  stop(signal?: NodeJS.Signals): Promise<number | null>
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>
 }
 
 /** The start was refused: what it said, and how it ended. */
@@ -40,37 +45,55 @@ export class StartRefused extends Error {
 
 export async function startDev(options: DevOptions): Promise<DevProcess> {
   const startedAt = performance.now()
+  const dev = spawnDev(options)
+  const { child, gone, stdout, stderr } = dev
+  const isReady = await written(dev, LAST_LINE).catch((error: unknown) => {
+    child.kill('SIGKILL')
+    throw error
+  })
+  if (!isReady) throw new StartRefused(await gone, stderr())
+  return {
+    child,
+    ready: JSON.parse(readFileSync(join(options.dir, 'dev.json'), 'utf8')) as ReadyLine,
+    readyAfterMs: Math.round(performance.now() - startedAt),
+    stdout,
+    stderr,
+    stop: (signal = 'SIGTERM') => stop(child, gone, signal),
+  }
+}
+
+export interface SpawnedDev {
+  readonly child: ChildProcess
+  /** Its exit code, once it has ended; null when a signal ended it. */
+  readonly gone: Promise<number | null>
+  readonly stdout: () => string
+  readonly stderr: () => string
+}
+
+/** Does not wait for it to be ready. */
+export function spawnDev(options: DevOptions): SpawnedDev {
   const child = spawn(process.execPath, argumentsOf(options), {
     cwd: repositoryRoot,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...cleanEnvironment(), ...options.env },
   })
-  let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString()
-  })
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text
+    })
+  }
   const gone = new Promise<number | null>((resolve) => child.once('close', resolve))
   // The reaper ends the rest when this one is gone.
   const kill = (): void => void child.kill('SIGKILL')
   process.once('exit', kill)
   void gone.then(() => process.off('exit', kill))
-  const line = await firstLine(child.stdout, gone).catch((error: unknown) => {
-    kill()
-    throw error
-  })
-  if (line === null) throw new StartRefused(await gone, stderr)
-  return {
-    child,
-    ready: JSON.parse(line) as ReadyLine,
-    readyAfterMs: Math.round(performance.now() - startedAt),
-    stderr: () => stderr,
-    stop: (signal = 'SIGTERM') => stop(child, gone, signal),
-  }
+  return { child, gone, stdout: () => said.stdout, stderr: () => said.stderr }
 }
 
-function argumentsOf({ dir, port = 0, flags = [] }: DevOptions): string[] {
-  const script = 'tools/dev/main.ts'
-  return [script, '--port', String(port), '--direct', '--json', '--state', dir, ...flags]
+function argumentsOf({ dir, port = 0, direct = true, json = true }: DevOptions): string[] {
+  const flags = [...(direct ? ['--direct'] : []), ...(json ? ['--json'] : [])]
+  return ['tools/dev/main.ts', '--port', String(port), '--state', dir, ...flags]
 }
 
 /** What the machine has set must not decide what is tested. */
@@ -80,19 +103,21 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 
-/** Null when it ended without a line. */
-function firstLine(stdout: NodeJS.ReadableStream, gone: Promise<unknown>): Promise<string | null> {
+/** False when it ended without saying so. */
+function written({ child, gone, stdout }: SpawnedDev, text: RegExp): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(
       () => reject(new Error(`The gateway was not ready within ${READY_WITHIN_MS} ms`)),
       READY_WITHIN_MS,
     )
-    const settle = (line: string | null): void => {
+    const settle = (isReady: boolean): void => {
       clearTimeout(late)
-      resolve(line)
+      resolve(isReady)
     }
-    createInterface({ input: stdout }).once('line', settle)
-    void gone.then(() => settle(null))
+    child.stdout?.on('data', () => {
+      if (text.test(stdout())) settle(true)
+    })
+    void gone.then(() => settle(false))
   })
 }
 
