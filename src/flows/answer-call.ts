@@ -79,6 +79,7 @@ async function nextAccount(
     if (entrance.kind === 'held') return entrance.held
     if (entrance.kind === 'caller_gone') return 'caller_gone'
   }
+  if (!mayRecover(failed)) return null
   const delayMs = retryDelayMs(retry, {
     attempt,
     retryAfterMs: failed.retryAfterMs,
@@ -95,6 +96,10 @@ async function nextAccount(
   if (again.kind === 'caller_gone') return 'caller_gone'
   return again.kind === 'held' ? again.held : null
 }
+
+/** A spent budget or a refused credential is the same in a second; a failure or a throttle may be over. */
+const mayRecover = ({ end }: FailedAttempt): boolean =>
+  end.outcome.kind === 'failed' || end.outcome.kind === 'throttled'
 
 const sleep = (ms: number): Promise<true> =>
   new Promise((resolve) => setTimeout(() => resolve(true), ms))

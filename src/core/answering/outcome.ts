@@ -4,7 +4,8 @@
 // | ----------------------- | ------------------------------ | --------------- | ----------------------------- |
 // | 2xx                     | served                         | –               | passed on                     |
 // | 401, 403 of the key    | the credential is refused      | yes             | 503 `accounts_open`           |
-// | 402, 400 of its budget  | the account's spend limit      | yes             | passed on                     |
+// | 400 of its own budget   | the account's spend limit      | yes             | passed on                     |
+// | 402 of its bill         | served: one word of one call   | yes             | passed on                     |
 // | 429                     | throttled, or its spend limit  | yes             | passed on                     |
 // | other 4xx               | served: it is the request's    | no              | passed on                     |
 // | 529                     | failed, overloaded             | yes             | passed on                     |
@@ -55,6 +56,8 @@ export function judgeAnswer(answer: UpstreamAnswer, now: number): Judgement {
   }
   if (status === 429) return judgeThrottle(answer, now)
   if (isSpendLimit(answer)) return passOn({ kind: 'spend_limited' }, true, plain)
+  // A code here speaks of the organization that the request's user profile is linked to, none of the account's bill.
+  if (status === 402 && error?.errorCode === null) return passOn({ kind: 'served' }, true, plain)
   if (status >= 400 && status < 500 && !(status === 403 && error === null)) {
     return passOn({ kind: 'served' }, false, {
       reason: null,
@@ -87,12 +90,8 @@ const isAboutKey = (error: UpstreamError | null): boolean =>
 /** Claude says an account's own limit as a 400 without a code: only its words tell (Claude's docs, "Errors"). */
 const SPEND_LIMIT_WORDS = /^(You have reached your specified |Your credit balance is too low)/
 
-function isSpendLimit({ status, error }: UpstreamAnswer): boolean {
-  if (error === null) return false
-  // A code here speaks of the organization that the request's user profile is linked to.
-  if (status === 402) return error.errorCode === null
-  return status === 400 && SPEND_LIMIT_WORDS.test(error.message ?? '')
-}
+const isSpendLimit = ({ status, error }: UpstreamAnswer): boolean =>
+  status === 400 && SPEND_LIMIT_WORDS.test(error?.message ?? '')
 
 function judgeThrottle(answer: UpstreamAnswer, now: number): Judgement {
   const code = answer.error?.errorCode ?? null
