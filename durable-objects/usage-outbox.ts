@@ -122,11 +122,13 @@ export class UsageOutbox {
     const { sql } = this.#storage
     const hour = Math.floor(this.#now() / HOUR_MS)
     const ids = JSON.stringify([...records.keys()])
+    // Listed, not a range: each id is then looked up in each hour, and no hour is read through.
+    const hours = Array.from({ length: HOURS_REMEMBERED + 1 }, (_, ago) => hour - ago)
     const counted = sql
       .exec<{ id: string }>(
-        `SELECT id FROM usage_counted WHERE hour BETWEEN ? AND ? AND id IN (SELECT value FROM json_each(?))`,
-        hour - HOURS_REMEMBERED,
-        hour,
+        `SELECT id FROM usage_counted WHERE hour IN (SELECT value FROM json_each(?))
+           AND id IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(hours),
         ids,
       )
       .toArray()

@@ -60,9 +60,10 @@ export function cloudflareAccountGates(
         })
         remember(ask, admission)
         return admission
-      } catch {
-        // Its answer may still come: whatever it grants then is given back.
-        void call(account, async (stub) => stub.cancel(ask.ticket), MARGIN_MS).catch(() => {})
+      } catch (error) {
+        // Its answer may still come: whatever it grants then is given back. An overloaded gate took nothing in.
+        if (!isOverloaded(error))
+          void call(account, async (stub) => stub.cancel(ask.ticket), MARGIN_MS).catch(() => {})
         return { kind: 'unavailable' }
       }
     },
