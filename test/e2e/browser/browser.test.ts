@@ -151,9 +151,10 @@ describe.skipIf(noBrowser !== null)(
       expect(report).toMatchObject({ status: 403, reason: 'origin_not_allowed' })
     })
 
-    test('a tenant that names no origins may be called from a page whose origin is allowed', async () => {
+    test('a tenant that names no origins is closed to pages', async () => {
       const page = await openPage(pages.origins.byAddress)
-      expect(await call(page, 'fail', access('free'))).toBeNull()
+      const report = await call(page, 'fail', access('free'))
+      expect(report).toMatchObject({ status: 403, reason: 'origin_not_allowed' })
     })
   },
 )
