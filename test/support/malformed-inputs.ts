@@ -55,6 +55,8 @@ function isJson(bytes: Buffer): boolean {
   }
 }
 
+const MUTATIONS = ['cut', 'changed', 'inserted', 'dropped'] as const
+
 /** One byte cut, changed, put in or doubled somewhere in a good body, where that breaks the JSON. */
 function mutations(count: number): Named[] {
   const random = randomFrom(20261121)
@@ -63,15 +65,15 @@ function mutations(count: number): Named[] {
   while (found.length < count) {
     const at = Math.floor(random() * bytes.length)
     const value = Math.floor(random() * 256)
-    const kind = ['cut', 'changed', 'inserted', 'dropped'][Math.floor(random() * 4)] ?? 'cut'
+    const kind = MUTATIONS[Math.floor(random() * MUTATIONS.length)] ?? 'cut'
     const broken = {
       cut: () => bytes.subarray(0, at),
       changed: () =>
         Buffer.concat([bytes.subarray(0, at), Buffer.of(value), bytes.subarray(at + 1)]),
       inserted: () => Buffer.concat([bytes.subarray(0, at), Buffer.of(value), bytes.subarray(at)]),
       dropped: () => Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]),
-    }[kind]?.()
-    if (broken === undefined || isJson(broken)) continue
+    }[kind]()
+    if (isJson(broken)) continue
     found.push([`byte ${at} ${kind} (${value})`, broken])
   }
   return found
