@@ -50,6 +50,11 @@ export class FaultRules {
     return this.#rules.length === 0
   }
 
+  /** A rule by model can be judged only once the body has been read. */
+  get needModel(): boolean {
+    return this.#rules.some((rule) => rule.match['model'] !== undefined)
+  }
+
   add(input: unknown): JsonObject {
     if (!isObject(input) || typeof input['fault'] !== 'string') {
       throw invalid('simulator: a rule needs a fault')

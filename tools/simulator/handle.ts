@@ -5,7 +5,7 @@ import { ApiError } from './api-error.ts'
 import { chooseFault, playFault } from './apply-fault.ts'
 import { identify } from './credential.ts'
 import { Exchange, NO_FAULT } from './exchange.ts'
-import { readBody } from './read-body.ts'
+import { drainBody, readBody } from './read-body.ts'
 import { sendError } from './respond.ts'
 import { route } from './router.ts'
 import type { Simulator } from './simulator.ts'
@@ -26,18 +26,30 @@ async function run(exchange: Exchange): Promise<void> {
   if (path === OPENAI) exchange.errorStyle = 'openai'
   exchange.enter(identify(req.headers))
   checkConcurrency(exchange)
-  if (!isUpload(exchange)) {
-    const limit = path === BATCHES ? BATCH_LIMIT_BYTES : sim.settings.maxBodyBytes
-    const body = await readBody(req, limit)
-    if (body === undefined || exchange.finished) return exchange.finish('aborted')
-    exchange.takeBody(body)
-  }
-  exchange.faults = chooseFault(exchange) ?? NO_FAULT
+  // Known before the body, a canned answer can let it pass by unread.
+  if (!sim.rules.needModel) exchange.faults = chooseFault(exchange) ?? NO_FAULT
+  if (!isUpload(exchange) && !(await takeBody(exchange))) return exchange.finish('aborted')
+  if (sim.rules.needModel) exchange.faults = chooseFault(exchange) ?? NO_FAULT
   if (exchange.faults !== NO_FAULT) {
     exchange.entry.fault = exchange.faults.text
     if (await playFault(exchange)) return
   }
   await route(exchange)
+}
+
+async function takeBody(exchange: Exchange): Promise<boolean> {
+  const { req, path, sim, faults } = exchange
+  const limit = path === BATCHES ? BATCH_LIMIT_BYTES : sim.settings.maxBodyBytes
+  const { hashBodies, keepBodyBytes } = sim.settings
+  if (faults.canned !== undefined && !hashBodies && keepBodyBytes === 0) {
+    const bytes = await drainBody(req, limit)
+    exchange.entry.body_bytes = bytes ?? 0
+    return bytes !== undefined && !exchange.finished
+  }
+  const body = await readBody(req, limit)
+  if (body === undefined || exchange.finished) return false
+  exchange.takeBody(body)
+  return true
 }
 
 /** An upload is read as it comes, by its own route. */

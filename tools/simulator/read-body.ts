@@ -5,22 +5,36 @@ import { ApiError, invalid } from './api-error.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Resolves undefined when the caller went away before the end. */
-export function readBody(req: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+export async function readBody(
+  req: IncomingMessage,
+  limitBytes: number,
+): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  const bytes = await receive(req, limitBytes, (chunk) => chunks.push(chunk))
+  if (bytes === undefined) return undefined
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+}
+
+/** Lets a body pass by and says how long it was. */
+export function drainBody(req: IncomingMessage, limitBytes: number): Promise<number | undefined> {
+  return receive(req, limitBytes, () => undefined)
+}
+
+function receive(
+  req: IncomingMessage,
+  limitBytes: number,
+  take: (chunk: Buffer) => void,
+): Promise<number | undefined> {
   const announced = Number(req.headers['content-length'] ?? 0)
   if (announced > limitBytes) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
     let bytes = 0
     req.on('data', (chunk: Buffer) => {
       bytes += chunk.length
-      if (bytes > limitBytes) {
-        chunks.length = 0
-        reject(tooLarge())
-        return
-      }
-      chunks.push(chunk)
+      if (bytes > limitBytes) reject(tooLarge())
+      else take(chunk)
     })
-    req.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
+    req.on('end', () => resolve(bytes))
     req.on('error', () => resolve(undefined))
     req.on('close', () => resolve(undefined))
   })

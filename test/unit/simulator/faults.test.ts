@@ -242,6 +242,15 @@ describe('a canned JSON body', () => {
     expect(await answer.text()).toBe(body)
   })
 
+  it('lets the body pass by unread where nobody wants its hash, and still counts it', async () => {
+    running.sim.settings.hashBodies = false
+    running.sim.canned.set('answer', Buffer.from('{}'))
+    running.sim.rules.add({ fault: 'canned=answer;type=application/json' })
+    expect(await (await post(running, 'x'.repeat(1_000_000))).text()).toBe('{}')
+    expect(running.journal.list()[0]).toMatchObject({ body_bytes: 1_000_000, body_sha256: null })
+    expect((await post(running, 'x'.repeat(33 * 1024 * 1024))).status).toBe(413)
+  })
+
   it('that was never put there is a 400', async () => {
     expect((await faulty('canned=none')).status).toBe(400)
   })
