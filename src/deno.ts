@@ -1,18 +1,22 @@
 // The Deno doorway: `deno run … src/deno.ts`. Everything but the server and the database is shared, in src/doorway.
 import { DatabaseSync } from 'node:sqlite'
+import { Deferred } from './doorway/deferred.ts'
 import { runGateway } from './doorway/run.ts'
 
 /** What is used of Deno, and no more. */
 declare const Deno: {
   serve(
     options: {
-      hostname: string
-      port: number
-      signal: AbortSignal
+      readonly hostname: string
+      readonly port: number
+      readonly signal: AbortSignal
       onListen(): void
     },
-    handler: (request: Request) => Response | Promise<Response>,
-  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> }
+    handler: (
+      request: Request,
+      info: { readonly completed: Promise<void> },
+    ) => Response | Promise<Response>,
+  ): { readonly addr: { readonly port: number } }
 }
 
 runGateway({
@@ -20,14 +24,20 @@ runGateway({
   openDatabase: (path) => new DatabaseSync(path),
   listen: ({ host, port, fetch }) => {
     const cutting = new AbortController()
+    // A caller that leaves is no failure of the answer.
+    const answers = new Deferred(() => {})
     const server = Deno.serve(
       // The line that says so is ours, the same on every runtime.
       { hostname: host, port, signal: cutting.signal, onListen: () => {} },
-      fetch,
+      (request, { completed }) => {
+        answers.add(completed)
+        return fetch(request)
+      },
     )
     return {
       port: server.addr.port,
-      close: () => server.shutdown(),
+      // Not `shutdown()`: after it nothing can be cut any more. New requests are refused by the gateway.
+      close: () => answers.settled(),
       cut: () => cutting.abort(),
     }
   },

@@ -8,13 +8,16 @@ import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { SqliteUsage } from '../adapters/sqlite/usage-store.ts'
 import { upstashRequestLimits } from '../adapters/upstash/request-limits.ts'
 import type { Config } from '../config.ts'
+import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
 import type { LogLine } from '../ports.ts'
 import { Deferred } from './deferred.ts'
 
 export interface ProcessGateway {
   readonly fetch: (request: Request) => Response | Promise<Response>
-  /** Resolves once the work after the answers is done; false: it was not within the time. */
-  settled(withinMs: number): Promise<boolean>
+  /** From now on requests are refused, with the advice to come again: another process may take them. */
+  drain(): void
+  /** Resolves once no request runs and the work after the answers is done. */
+  settled(): Promise<void>
   /** Writes the usage that has gathered, and ends the timers. */
   close(): void
 }
@@ -51,9 +54,18 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     passThroughOnException: () => {},
     props: {},
   }
+  let draining = false
   return {
-    fetch: (request) => app.fetch(request, {}, context),
-    settled: (withinMs) => isWithin(deferred.settled(), withinMs),
+    fetch: (request) => {
+      if (draining) return refuseDraining(request, config.retry.retryAfterMaxMs)
+      const answer = app.fetch(request, {}, context)
+      if (answer instanceof Promise) deferred.add(answer)
+      return answer
+    },
+    drain: () => {
+      draining = true
+    },
+    settled: () => deferred.settled(),
     close: () => {
       gates.stop()
       usage.flush()
@@ -61,12 +73,21 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
   }
 }
 
-async function isWithin(work: Promise<void>, withinMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), withinMs)
+const DRAINING_RETRY_AFTER_MS = 1_000
+
+function refuseDraining(request: Request, retryAfterMaxMs: number): Response {
+  // It does still answer, and whoever asks for that alone must not kill it now.
+  if (new URL(request.url).pathname === '/health') return Response.json({ status: 'draining' })
+  const error = new GatewayError('draining', 'This gateway is stopping', {
+    retryAfterMs: DRAINING_RETRY_AFTER_MS,
   })
-  const done = await Promise.race([work.then(() => true as const), late])
-  clearTimeout(timer)
-  return done
+  const requestId = `req_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`
+  return new Response(JSON.stringify(errorBody(error, requestId)), {
+    status: error.status,
+    headers: {
+      ...errorHeaders(error, retryAfterMaxMs),
+      'request-id': requestId,
+      connection: 'close',
+    },
+  })
 }

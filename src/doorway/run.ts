@@ -18,9 +18,9 @@ export interface ListenOptions {
 
 export interface Listener {
   readonly port: number
-  /** No new requests; resolves once those that run have ended. */
+  /** Takes no new connections, where the runtime can; resolves once every answer is out. */
   close(): Promise<void>
-  /** Cuts the connections that are left. */
+  /** Cuts the connections that are left: their requests see that the caller is gone. */
   cut(): void
 }
 
@@ -83,6 +83,7 @@ function serve(runtime: Runtime, config: Config, { host, port, ...rest }: Argume
 function onStop(stopWith: (code: number) => Promise<void>): void {
   let stopping = false
   const begin = (code: number): void => {
+    // Told twice: at once.
     if (stopping) process.exit(1)
     stopping = true
     void stopWith(code)
@@ -95,16 +96,29 @@ function onStop(stopWith: (code: number) => Promise<void>): void {
   )
   process.on('uncaughtException', (error: unknown) => {
     logToConsole({ event: 'uncaught_exception', error: String(error) })
-    begin(1)
+    if (!stopping) begin(1)
   })
 }
 
 async function stop(listener: Listener, gateway: ProcessGateway, graceMs: number): Promise<void> {
   logToConsole({ event: 'stopping' })
-  const closed = listener.close()
-  // A stream announces its end as work to come, so this waits for the streams too.
-  if (!(await gateway.settled(graceMs))) listener.cut()
-  await Promise.race([closed, gateway.settled(LAST_WORK_MS)])
-  if (!(await gateway.settled(LAST_WORK_MS))) logToConsole({ event: 'stopped_with_work_left' })
+  gateway.drain()
+  const ended = listener.close().then(() => gateway.settled())
+  if (!(await isWithin(ended, graceMs))) {
+    listener.cut()
+    // A stream that is cut settles its usage, which need not wait for the runtime's own bookkeeping.
+    const settled = gateway.settled()
+    if (!(await isWithin(settled, LAST_WORK_MS))) logToConsole({ event: 'stopped_with_work_left' })
+  }
   gateway.close()
+}
+
+async function isWithin(work: Promise<void>, withinMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), withinMs)
+  })
+  const done = await Promise.race([work.then(() => true as const), late])
+  clearTimeout(timer)
+  return done
 }
