@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type CheckResult, runCheck } from '../../tools/doctor/check.ts'
 import { checks } from '../../tools/doctor/checks.ts'
+import { ensureOrder, parseStream, usageOf } from '../../tools/doctor/sse.ts'
 import { Target } from '../../tools/doctor/target.ts'
+import { captures } from '../support/captures.ts'
 import { repositoryRoot } from '../support/gateway-process.ts'
 import { type Defect, spoiled } from '../support/gateway-spoiler.ts'
 import { sharedGateway } from '../support/gateway.ts'
@@ -29,6 +31,19 @@ describe('the gateway', () => {
     },
   )
 })
+
+const noCaptures =
+  captures.length === 0 ? ' (skipped: the recorded streams are not beside the repository)' : ''
+test.skipIf(noCaptures !== '')(
+  `streams that Claude itself has sent are in order${noCaptures}`,
+  () => {
+    for (const { name, bytes } of captures) {
+      const events = parseStream(new TextDecoder().decode(bytes))
+      expect(() => ensureOrder(events), name).not.toThrow()
+      expect(usageOf(events).output, name).toBeGreaterThan(0)
+    }
+  },
+)
 
 const isStream = (headers: Headers): boolean =>
   (headers.get('content-type') ?? '').startsWith('text/event-stream')
@@ -321,6 +336,30 @@ async function resultsOf(url: string, names?: readonly string[]): Promise<CheckR
   }
   return results
 }
+
+test("the key's own rate limit is waited for, and is no failure", () => {
+  let refusals = 0
+  const limited: Defect = {
+    answer: (answered) => {
+      if (refusals++ > 0) return
+      answered.status = 429
+      answered.headers.set('sluice-reason', 'tenant_requests')
+      answered.headers.set('retry-after', '1')
+    },
+  }
+  return spoiled(gateway.url, limited, async (url) => {
+    const waits: number[] = []
+    const target = new Target({
+      url,
+      key: gateway.keys.enterprise,
+      model: MODEL,
+      origin: 'http://localhost:3000',
+      onWait: (seconds) => void waits.push(seconds),
+    })
+    expect((await target.call('/v1/models')).status).toBe(200)
+    expect(waits).toEqual([1])
+  })
+})
 
 describe('the command', () => {
   test('prints one line a check and a summary, and ends with 0', async () => {

@@ -195,10 +195,10 @@ describe('errors of Claude', () => {
       apiKey: gateway.keys.enterprise,
       maxRetries: 0,
     })
-    const error = await errorOf(ask({ by, fault: '429;retry-after=7;message=Slow%20down' }))
+    const error = await errorOf(ask({ by, fault: '429;retry-after=2;message=Slow%20down' }))
     expect(error).toBeInstanceOf(RateLimitError)
     expect(error.apiMessage).toBe('Slow down')
-    expect(error.headers?.get('retry-after')).toBe('7')
+    expect(error.headers?.get('retry-after')).toBe('2')
     expect(error.headers?.get('x-should-retry')).toBe('true')
   })
 
