@@ -16,7 +16,7 @@ declare const Deno: {
       request: Request,
       info: { readonly completed: Promise<void> },
     ) => Response | Promise<Response>,
-  ): { readonly addr: { readonly port: number } }
+  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> }
 }
 
 runGateway({
@@ -34,11 +34,19 @@ runGateway({
         return fetch(request)
       },
     )
+    let isShut = false
     return {
       port: server.addr.port,
-      // Not `shutdown()`: after it nothing can be cut any more. New requests are refused by the gateway.
-      close: () => answers.settled(),
-      cut: () => cutting.abort(),
+      // `shutdown()` comes last, since nothing can be cut after it: until then the gateway refuses new requests. An
+      // answer counts as completed before its last bytes are out; `shutdown()` waits for these.
+      close: async () => {
+        await answers.settled()
+        isShut = true
+        await server.shutdown()
+      },
+      cut: () => {
+        if (!isShut) cutting.abort()
+      },
     }
   },
 })
