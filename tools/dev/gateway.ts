@@ -1,5 +1,6 @@
 // Starts the gateway and its neighbours in order, and stops them in reverse.
 import { join } from 'node:path'
+import { parseConfig } from '../../src/config.ts'
 import { bundleWorker, watchWorker } from './bundle.ts'
 import { newKey, seed } from './seed.ts'
 import { findChildren, type Part, startPart } from './processes.ts'
@@ -57,6 +58,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       chooseUpstream(settings, part),
       chooseRedis(settings, options, part, secrets.redisToken),
     ])
+    // Here rather than in the Worker's own start: the list of problems is then all that is printed.
+    parseConfig(settings)
     const bundle = await bundling
     const worker = await startWorker(bundle, {
       port: options.port,

@@ -45,6 +45,8 @@ async function main(): Promise<void> {
     void gateway.stop().finally(() => process.exit(code))
   }
   let stopping = false
+  // Miniflare has put its own handlers there, which end the process before the neighbours are stopped.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeAllListeners(signal)
   process.on('SIGINT', () => stop(0))
   process.on('SIGTERM', () => stop(0))
   process.stdout.write(

@@ -40,7 +40,8 @@ export async function startWorker(bundle: Bundle, options: WorkerOptions): Promi
     }
   } catch (error) {
     await miniflare.dispose().catch(() => {})
-    throw error
+    if (!/address already in use/i.test(String(error))) throw error
+    throw new Error(`Port ${options.port} is taken: choose another with --port`, { cause: error })
   }
 }
 

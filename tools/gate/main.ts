@@ -1,7 +1,6 @@
 // `npm test`: the whole gate, one step after another, the cheap ones first. Stops at the first failure and says
 // how to run that step alone. Steps need nothing but Node, npm and git; what is installed besides is used.
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 interface Step {
@@ -53,9 +52,6 @@ const run = (step: Step): Promise<number> =>
 
 const startedAt = Date.now()
 const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFixed(1)} s`
-// The types of the bindings are made, not kept; the linter and the compiler need the file to stand.
-const generated = join(root, 'worker-configuration.d.ts')
-if (!existsSync(generated)) writeFileSync(generated, '')
 
 const failed: string[] = []
 let passed = 0
