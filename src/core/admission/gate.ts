@@ -22,6 +22,7 @@ import {
   claimSlot,
   idleReleaseAt,
   leaseHorizonAt,
+  mayBeRegrantedAt,
   nextPredecessorWakeAt,
   releaseWhenIdle,
   reserve,
@@ -40,7 +41,7 @@ export function admit(gate: Gate, ask: AdmissionAsk, at: Moment): Resolution[] {
 }
 
 const decide = (gate: Gate, ask: AdmissionAsk, now: number): Resolution | null => {
-  const known = recall(gate, ask)
+  const known = recall(gate, ask, now)
   if (known !== undefined) return known
   const door = readDoor(gate, ask.modelClass, now)
   if (door.kind === 'shut') return refuse(ask, refusal(door.reason, door.retryAt, 0))
@@ -68,10 +69,10 @@ const refuse = (ask: AdmissionAsk, admission: Resolution['admission']): Resoluti
 })
 
 /** A ticket that was seen before gets the answer that it has: undefined where it is new. */
-const recall = (gate: Gate, ask: AdmissionAsk): Resolution | null | undefined => {
+const recall = (gate: Gate, ask: AdmissionAsk, now: number): Resolution | null | undefined => {
   const lease = gate.leases.held.get(ask.ticket)
   if (lease !== undefined) {
-    const answer = leaseAnswer(lease, gate.epoch)
+    const answer = leaseAnswer(lease, gate.epoch, now)
     return refuse(ask, { kind: 'admitted', lease: answer, queuedMs: 0, probe: lease.probe })
   }
   if (gate.queue.byTicket.has(ask.ticket)) return null
@@ -107,14 +108,16 @@ export function renew(gate: Gate, renewal: Renewal, at: Moment): [Lease | null, 
   reserve(gate.reservation, { leases, most, now: at.now }, gate.settings)
   const expiresAt = leaseHorizonAt(gate.reservation, gate.settings)
   if (lease === undefined) {
-    claimSlot(gate.predecessors, renewal.witness, at.now)
-    lease = adoptLease(renewal.leaseId, renewal.witness, at.now, expiresAt)
+    const { leaseId: id, witness } = renewal
+    const promisedUntil = mayBeRegrantedAt(gate.predecessors, witness)
+    claimSlot(gate.predecessors, witness)
+    lease = adoptLease({ id, witness, promisedUntil }, at.now, expiresAt)
     holdLease(gate.leases, lease)
   } else {
     extendLease(gate.leases, lease, expiresAt)
   }
   if (renewal.answering && lease.probe) extendProbes(gate, lease.id, lease.modelClass, at.now)
-  return [leaseAnswer(lease, gate.epoch), advance(gate, at)]
+  return [leaseAnswer(lease, gate.epoch, at.now), advance(gate, at)]
 }
 
 const extendProbes = (gate: Gate, leaseId: string, modelClass: string, now: number): void => {
@@ -136,7 +139,7 @@ export function settle(gate: Gate, event: SettleEvent, at: Moment): Resolution[]
   const lease = endLease(gate.leases, settlement.leaseId)
   gate.reservation.usedAt = at.now
   if (lease === null) {
-    claimSlot(gate.predecessors, event.witness, at.now)
+    claimSlot(gate.predecessors, event.witness)
   } else {
     gate.holdMs += (at.now - lease.since - gate.holdMs) * HOLD_MEAN_SHARE
     teach(gate, lease, settlement, at)

@@ -32,6 +32,7 @@ export function grant(
       estimatedInputTokens: ask.estimatedInputTokens,
       charged: chargeCall(rate, ask.estimatedInputTokens, now),
     },
+    promisedUntil: null,
   }
   holdLease(gate.leases, lease)
   const deadline = now + gate.settings.breakerProbeTimeoutMs
@@ -40,7 +41,7 @@ export function grant(
     gate.hold.probe = { leaseId: lease.id, deadline }
   }
   const queuedMs = Math.max(0, now - waiter.since)
-  const answer = leaseAnswer(lease, gate.epoch)
+  const answer = leaseAnswer(lease, gate.epoch, now)
   return {
     ticket: ask.ticket,
     admission: { kind: 'admitted', lease: answer, queuedMs, probe: lease.probe },

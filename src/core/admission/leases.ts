@@ -14,6 +14,11 @@ export interface HeldLease {
   readonly lastResort: boolean
   /** The breaker's and the account's generations at the grant; null: granted by a former epoch. */
   readonly granted: GrantMark | null
+  /**
+   * Not null: taken over from a former epoch that may itself give the slot to another at this moment. The lease
+   * is counted, but nothing beyond that moment is promised to its holder.
+   */
+  readonly promisedUntil: number | null
 }
 
 export interface GrantMark {
@@ -93,10 +98,15 @@ export function nextExpiryAt(leases: Leases): number {
   return Infinity
 }
 
+export interface Adoption {
+  readonly id: string
+  readonly witness: LeaseWitness | null
+  readonly promisedUntil: number | null
+}
+
 /** A lease that another epoch granted, or that expired here, and whose holder is alive. */
 export const adoptLease = (
-  id: string,
-  witness: LeaseWitness | null,
+  { id, witness, promisedUntil }: Adoption,
   now: number,
   expiresAt: number,
 ): HeldLease => ({
@@ -109,10 +119,11 @@ export const adoptLease = (
   probe: false,
   lastResort: false,
   granted: null,
+  promisedUntil,
 })
 
-export const leaseAnswer = (lease: HeldLease, epoch: number): Lease => ({
-  id: lease.id,
-  epoch,
-  expiresAt: lease.expiresAt,
-})
+export function leaseAnswer(lease: HeldLease, epoch: number, now: number): Lease {
+  const { id, promisedUntil } = lease
+  const bounded = promisedUntil !== null && now < promisedUntil
+  return { id, epoch, expiresAt: bounded ? promisedUntil : lease.expiresAt }
+}

@@ -26,10 +26,9 @@ export interface Reservation {
 export interface Predecessor {
   readonly epoch: number
   slots: number
+  /** A stale twin of it may still grant until then. */
   readonly grantsUntil: number
   readonly takenUntil: number
-  /** Leases known to have ended or moved here while the predecessor might still have granted. */
-  claims: number
 }
 
 export interface ReservationRecord {
@@ -88,40 +87,41 @@ export const predecessorOf = (record: ReservationRecord): Predecessor => ({
   slots: record.slots,
   grantsUntil: record.writtenAt + record.graceMs + CLOCK_SKEW_MS,
   takenUntil: record.writtenAt + record.ttlMs + CLOCK_SKEW_MS,
-  claims: 0,
 })
 
 /**
- * One of a predecessor's leases is accounted for. It proves a slot only if its holder is sure of it, and if
- * the predecessor could not itself have given the slot to another meanwhile: it had not expired there
- * before the grace ended. Until then the claim waits.
+ * Whether a stale twin of the predecessor could give this lease's slot to another before it must stop granting.
+ * Null where it could not, and where no predecessor knows the lease; else the moment of it.
+ */
+export function mayBeRegrantedAt(
+  predecessors: readonly Predecessor[],
+  witness: LeaseWitness | null,
+): number | null {
+  const former = predecessors.find((each) => each.epoch === witness?.epoch)
+  if (witness === null || former === undefined) return null
+  return witness.heldUntil <= former.grantsUntil ? witness.heldUntil : null
+}
+
+/**
+ * One of a predecessor's leases is accounted for: it ended, or lives on here. It frees one of the predecessor's
+ * slots only if its holder is sure of it, and if a stale twin, which knows nothing of this, keeps the slot for it
+ * until it can give it to nobody.
  */
 export function claimSlot(
   predecessors: readonly Predecessor[],
   witness: LeaseWitness | null,
-  now: number,
 ): void {
   if (witness === null || !witness.certain) return
   const former = predecessors.find((each) => each.epoch === witness.epoch)
-  if (former === undefined || witness.heldUntil <= former.grantsUntil) return
-  former.claims++
-  applyClaims(former, now)
-}
-
-const applyClaims = (former: Predecessor, now: number): void => {
-  if (now < former.grantsUntil) return
-  former.slots = Math.max(0, former.slots - former.claims)
-  former.claims = 0
+  if (former === undefined || mayBeRegrantedAt(predecessors, witness) !== null) return
+  former.slots = Math.max(0, former.slots - 1)
 }
 
 /** Drops what can no longer be out. */
-export function advancePredecessors(
+export const advancePredecessors = (
   predecessors: readonly Predecessor[],
   now: number,
-): Predecessor[] {
-  for (const each of predecessors) applyClaims(each, now)
-  return predecessors.filter((each) => each.slots > 0 && now < each.takenUntil)
-}
+): Predecessor[] => predecessors.filter((each) => each.slots > 0 && now < each.takenUntil)
 
 export const countPredecessorSlots = (predecessors: readonly Predecessor[]): number => {
   let slots = 0
@@ -132,7 +132,7 @@ export const countPredecessorSlots = (predecessors: readonly Predecessor[]): num
 export function nextPredecessorWakeAt(predecessors: readonly Predecessor[]): number {
   let next = Infinity
   for (const each of predecessors) {
-    next = Math.min(next, each.claims > 0 ? each.grantsUntil : each.takenUntil)
+    next = Math.min(next, each.takenUntil)
   }
   return next
 }

@@ -218,6 +218,16 @@ describe('late results', () => {
     expect(gate.leases.held.size).toBe(1)
   })
 
+  test('late failures of an outage do not reopen a breaker that has closed since', () => {
+    const gate = aGate()
+    for (let call = 0; call < 20; call++) asks(gate, `late${call}`, at(0), WIDE)
+    for (let call = 0; call < 5; call++) ends(gate, `late${call}`, failed, at(1))
+    for (const probe of ['p1', 'p2']) passes(gate, probe, at(60_001), { ...WIDE, outcome: served })
+    expect(phaseOf(gate)).toBe('closed')
+    for (let call = 5; call < 20; call++) ends(gate, `late${call}`, failed, at(60_002))
+    expect(phaseOf(gate)).toBe('closed')
+  })
+
   test('a result that another epoch admitted frees its slot and teaches nothing', () => {
     const gate = aGate({ breakerConsecutive: 1 })
     asks(gate, 'a', at(0))

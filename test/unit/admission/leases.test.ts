@@ -124,6 +124,20 @@ describe('the reservation', () => {
     expect(writes).toBeLessThan(12)
   })
 
+  test('must be written before a grant once its grace is over: a replaced gate cannot', () => {
+    const gate = aGate()
+    asks(gate, 'a', at(0), { limit: 9 })
+    expect(unsaved(gate)).toBe(true)
+    asks(gate, 'b', at(4_999), { limit: 9 })
+    expect(unsaved(gate)).toBe(false)
+    asks(gate, 'c', at(5_000), { limit: 9 })
+    expect(unsaved(gate)).toBe(true)
+    ends(gate, 'a', served, at(10_000))
+    ends(gate, 'b', served, at(10_000))
+    asks(gate, 'd', at(10_001), { limit: 9 })
+    expect(unsaved(gate)).toBe(true)
+  })
+
   test('covers every lease: none is out beyond its slots or past its time', () => {
     const gate = aGate()
     for (let call = 0; call < 500; call++) {
@@ -179,7 +193,7 @@ describe('a successor', () => {
     expect(answerTo('a', advance(gate, at(60_250)))).toMatchObject({ queuedMs: 5_250 })
   })
 
-  test('takes a lease over from its holder once the predecessor can grant no more', () => {
+  test('takes a lease over from its holder', () => {
     const gate = successor(2)
     expect(renews(gate, 'old', 6_000, witness)).toEqual({ id: 'old', epoch: 2, expiresAt: 66_000 })
     expect(countInUse(gate)).toBe(2)
@@ -188,12 +202,23 @@ describe('a successor', () => {
     expect(asks(gate, 'b', at(7_001))).toBe('full')
   })
 
-  test('frees a slot that a holder returns, but not while a stale twin could give it away again', () => {
+  test('frees a slot that a holder returns, and once only', () => {
     const gate = successor(2)
-    settle(gate, { settlement: settlement('old', ignored), witness }, at(1_000))
-    expect(asks(gate, 'a', at(5_249))).toBe('full')
-    expect(asks(gate, 'b', at(5_250))).toBe('admitted')
-    expect(asks(gate, 'c', at(5_250))).toBe('full')
+    const returned = { settlement: settlement('old', ignored), witness }
+    settle(gate, returned, at(1_000))
+    settle(gate, returned, at(1_001))
+    expect(asks(gate, 'a', at(1_002))).toBe('admitted')
+    expect(asks(gate, 'b', at(1_002))).toBe('full')
+  })
+
+  test('counts a lease that a stale twin may give to another, but promises its holder nothing more', () => {
+    const gate = successor(2)
+    const late = { ...witness, heldUntil: 3_000 }
+    expect(renews(gate, 'late', 2_000, late)?.expiresAt).toBe(3_000)
+    expect(renews(gate, 'late', 2_500, late)?.expiresAt).toBe(3_000)
+    expect(countInUse(gate)).toBe(3)
+    settle(gate, { settlement: settlement('late', served), witness: late }, at(2_600))
+    expect(countInUse(gate)).toBe(2)
   })
 
   test.each([

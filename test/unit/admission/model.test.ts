@@ -69,7 +69,7 @@ function keyOf(world: World): string {
         deadlineAt - now,
       ]),
       [gate.reservation.slots, gate.reservation.writtenAt - now],
-      gate.predecessors.map((each) => [each.epoch, each.slots, each.claims, each.takenUntil - now]),
+      gate.predecessors.map((each) => [each.epoch, each.slots, each.takenUntil - now]),
     ]
   return JSON.stringify([
     gateKey(world.current),
