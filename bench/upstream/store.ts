@@ -1,0 +1,67 @@
+// The Upstash endpoint of the benchmark. Fengari's Lua would take longer than the gateway that is measured, so the
+// one script that the gateway runs is answered by the same sums in TypeScript (src/core/limits): real windows, real
+// numbers, without an interpreter. `--store bridge` takes the real bridge instead.
+import { createServer, type Server, type Socket } from 'node:net'
+import {
+  takeFromWindows,
+  type WindowLog,
+  type WindowRule,
+} from '../../src/core/limits/sliding-window.ts'
+import { RequestReader } from './requests.ts'
+
+export interface StoreCounts {
+  readonly requests: number
+  readonly commands: number
+}
+
+export class BenchStore {
+  readonly server: Server
+  readonly #logs = new Map<string, readonly WindowLog[]>()
+  #requests = 0
+  #commands = 0
+
+  constructor() {
+    this.server = createServer({ noDelay: true }, (socket) => this.#serve(socket))
+  }
+
+  counts(): StoreCounts {
+    const counts = { requests: this.#requests, commands: this.#commands }
+    this.#requests = 0
+    this.#commands = 0
+    return counts
+  }
+
+  #serve(socket: Socket): void {
+    const reader = new RequestReader((start) => {
+      this.#requests += 1
+      this.#commands += 1
+      const result = JSON.stringify({ result: this.#run(commandIn(start)) })
+      socket.write(
+        `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${result.length}\r\n\r\n${result}`,
+      )
+    })
+    socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    socket.on('error', () => socket.destroy())
+  }
+
+  #run(command: readonly unknown[]): unknown {
+    const [name, , , key, now, amount, ...numbers] = command
+    if (name !== 'evalsha' && name !== 'eval') return 'PONG'
+    if (amount !== 1) throw new Error(`The benchmark's store cannot run ${JSON.stringify(command)}`)
+    const rules: WindowRule[] = []
+    for (let at = 0; at < numbers.length; at += 3) {
+      const [windowMs, limit] = [Number(numbers[at]), Number(numbers[at + 1])]
+      rules.push({ name: at === 0 ? 'minute' : 'hour', windowMs, limit })
+    }
+    const { logs, outcome } = takeFromWindows(this.#logs.get(String(key)) ?? [], rules, Number(now))
+    this.#logs.set(String(key), logs)
+    const usage = outcome.usage.flatMap(({ used, resetMs }) => [used, resetMs])
+    return [outcome.admitted ? 1 : 0, outcome.retryAfterMs, ...usage]
+  }
+}
+
+function commandIn(start: Buffer): readonly unknown[] {
+  const body = start.toString('utf8', start.indexOf('\r\n\r\n') + 4)
+  const command: unknown = JSON.parse(body)
+  return Array.isArray(command) ? command : []
+}
