@@ -39,8 +39,11 @@ export interface ReservationRecord {
   readonly ttlMs: number
 }
 
-export const graceMs = (settings: GateSettings): number =>
-  Math.min(GRACE_MAX_MS, Math.floor(settings.leaseTtlMs / GRACE_SHARE))
+export function graceMs({ leaseTtlMs, leaseRenewMs }: GateSettings): number {
+  // A lease may lose this much of its time; a holder that renews as late as the settings allow must not lose it.
+  const spare = Math.max(0, Math.floor((leaseTtlMs - leaseRenewMs) / 2))
+  return Math.min(GRACE_MAX_MS, Math.floor(leaseTtlMs / GRACE_SHARE), spare)
+}
 
 export const newReservation = (): Reservation => ({
   slots: 0,

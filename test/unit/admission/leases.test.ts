@@ -124,6 +124,15 @@ describe('the reservation', () => {
     expect(writes).toBeLessThan(12)
   })
 
+  test('leaves a lease time enough for a holder that renews late', () => {
+    const gate = aGate({ leaseTtlMs: 60_000, leaseRenewMs: 58_000 })
+    asks(gate, 'first', at(0), { limit: 9 })
+    for (let now = 900; now < 5_000; now += 900) {
+      asks(gate, `a${now}`, at(now), { limit: 9 })
+      expect(gate.leases.held.get(`a${now}`)?.expiresAt).toBeGreaterThan(now + 58_000)
+    }
+  })
+
   test('must be written before a grant once its grace is over: a replaced gate cannot', () => {
     const gate = aGate()
     asks(gate, 'a', at(0), { limit: 9 })
