@@ -10,6 +10,8 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { UsageOutbox } from '../../durable-objects/usage-outbox.ts'
 import { rollUp } from '../../durable-objects/usage-rollup.ts'
+import { readUsageOnce } from '../../src/adapters/cloudflare/usage-snapshot.ts'
+import type { UsageRow } from '../../src/ports.ts'
 import type { UsageRecord } from '../../src/core/money/usage-record.ts'
 import schema from '../../migrations/0002_usage.sql?raw'
 import { ask, served, settlement, usageRecord } from '../support/admission.ts'
@@ -188,6 +190,44 @@ describe('the roll-up', () => {
     await spends('b')
     const [next] = await stub.pendingUsage(tenant)
     expect(next?.flush).not.toBe(pending?.flush)
+  })
+})
+
+describe('a reader', () => {
+  const query = () => ({ tenant, fromDay: '2026-11-01', toDay: '2026-11-30' })
+  const requests = (rows: readonly UsageRow[]): number =>
+    rows.reduce((sum, row) => sum + row.requests, 0)
+
+  test('counts a call once, before, while and after it moves to D1', async () => {
+    await spends('a')
+    const before = await stub.pendingUsage(tenant)
+    expect(requests(await readUsageOnce(env.DB, query(), before))).toBe(1)
+    // The rows arrive between the two readings.
+    await runDurableObjectAlarm(stub)
+    expect(requests(await readUsageOnce(env.DB, query(), before))).toBe(1)
+    await spends('b')
+    const after = await stub.pendingUsage(tenant)
+    const rows = await readUsageOnce(env.DB, query(), after)
+    expect(requests(rows)).toBe(2)
+    expect(rows[0]).toEqual({
+      ...ROW,
+      tenant,
+      requests: 1,
+      inputTokens: 10,
+      outputTokens: 20,
+      cacheWriteTokens: 0,
+      cacheReadTokens: 0,
+      costNanoUsd: 220_000,
+      savedNanoUsd: 0,
+    })
+    expect(rows[1]).not.toHaveProperty('flush')
+  })
+
+  test('sees the days that it asks for', async () => {
+    await spends('a')
+    await spends('b', { at: Date.UTC(2026, 11, 1) })
+    const pending = await stub.pendingUsage(tenant)
+    expect(requests(await readUsageOnce(env.DB, query(), pending))).toBe(1)
   })
 })
 
