@@ -22,6 +22,9 @@ const QUIET = {
   WRANGLER_NO_SKILLS_UPDATE_PROMPTS: 'true',
 }
 
+/** What is read by us, and not by a person at once, needs no colors. */
+const PLAIN = { FORCE_COLOR: '0', NO_COLOR: '1' }
+
 export function wrangler(
   args: readonly string[],
   { show = false }: WranglerOptions = {},
@@ -31,7 +34,7 @@ export function wrangler(
   const child = spawn(process.execPath, [script, ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...QUIET },
+    env: { ...process.env, ...QUIET, ...(show ? {} : PLAIN) },
   })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
