@@ -18,7 +18,7 @@ export type ReadArguments =
 export const HELP = `Options:
   --host H           address to listen on (127.0.0.1); 0.0.0.0 for all
   --port N           port (PORT of the environment, else 8787); 0 picks a free one
-  --database FILE    the SQLite file of tenants, keys and usage (sluice.db); made where it is missing
+  --database FILE    the SQLite file of tenants, keys and usage (.sluice/sluice.db); made where it is missing
   --grace-seconds N  how long requests may go on after SIGTERM or SIGINT (10)
 Settings come from the environment: see docs/OPERATIONS.md.
 `
@@ -57,7 +57,7 @@ function parse(args: readonly string[]) {
       options: {
         host: { type: 'string', default: '127.0.0.1' },
         port: { type: 'string' },
-        database: { type: 'string', default: 'sluice.db' },
+        database: { type: 'string', default: '.sluice/sluice.db' },
         'grace-seconds': { type: 'string', default: '10' },
         help: { type: 'boolean', default: false },
       },
