@@ -33,12 +33,21 @@ export async function addTenant(dir: string, options: TenantOptions = {}): Promi
   changeDatabase(
     dir,
     `INSERT INTO tenants (id, name, tier, settings, overrides, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-    ...[tenant, tenant, tier, JSON.stringify(settings), JSON.stringify(overrides), Date.now()],
+    tenant,
+    tenant,
+    tier,
+    JSON.stringify(settings),
+    JSON.stringify(overrides),
+    Date.now(),
   )
   changeDatabase(
     dir,
     `INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models) VALUES (?, ?, 'test', ?, ?, ?, ?)`,
-    ...[key.id, tenant, await createKeyHasher(secrets.pepper)(key.text), Date.now(), expiresAt],
+    key.id,
+    tenant,
+    await createKeyHasher(secrets.pepper)(key.text),
+    Date.now(),
+    expiresAt,
     models === undefined ? null : JSON.stringify(models),
   )
   return { tenant, keyId: key.id, key: key.text }

@@ -19,7 +19,7 @@ import {
 
 const SLOTS = 20
 const ABORT_WITHIN_MS = 1_000
-const FIRST_BYTE_TIMEOUT_MS = 1_500
+const FIRST_BYTE_TIMEOUT_MS = 1_000
 const QUEUE_WAIT_MS = 1_500
 /** A FIN alone is noticed at the next write; until then a wait's own bound holds. */
 const BOUND_MS = { rst: 1_000, fin: FIRST_BYTE_TIMEOUT_MS + QUEUE_WAIT_MS + 500 } as const
@@ -132,7 +132,7 @@ describe.each(WAYS)('20 callers that leave by %s', (way) => {
 
   it('while they wait for a lease give their places back', async () => {
     const holders = newTag()
-    const held = each(() => send(gateway.url, callOf({ tag: holders, fault: 'hang=1000' })))
+    const held = each(() => send(gateway.url, callOf({ tag: holders, fault: 'hang=700' })))
     expect(await entriesOf(holders, 'arrived', 5_000)).toHaveLength(SLOTS)
     const tag = newTag()
     const waiters = each(() => start(gateway.url, callOf({ tag })))

@@ -146,7 +146,7 @@ describe.each([
         return (await remainingOf(after))['minute']
       },
       (minute) => minute !== undefined && minute < FREE_PER_MINUTE,
-      { withinMs: RECOVERY_MS, everyMs: 700 },
+      { withinMs: RECOVERY_MS, everyMs: 100 },
     )
     expect(counted).toBeLessThan(FREE_PER_MINUTE)
   })

@@ -1,0 +1,243 @@
+// What one request costs in calls to others, counted at the platform's edge: the whole house with its real adapters, on
+// a namespace of objects and a `fetch` that keep a list.
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { anthropicUpstream } from '../../../src/adapters/anthropic/upstream.ts'
+import {
+  cloudflareAccountGates,
+  type GateNamespace,
+} from '../../../src/adapters/cloudflare/account-gates.ts'
+import {
+  memoryAccountGates,
+  type MemoryAccountGates,
+} from '../../../src/adapters/memory/account-gates.ts'
+import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
+import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limits.ts'
+import { createApp } from '../../../src/app.ts'
+import { parseConfig } from '../../../src/config.ts'
+import type { AdmissionAsk, Settlement } from '../../../src/core/admission/admission.ts'
+import { makeApiKey } from '../../../src/core/keys/api-key.ts'
+import { createKeyHasher } from '../../../src/flows/hash-key.ts'
+import type { KeyStore, Services } from '../../../src/ports.ts'
+import { type RedisBridge, startRedisBridge } from '../../../tools/redis/server.ts'
+import { type RunningSimulator, startSimulator } from '../../../tools/simulator/server.ts'
+import { callerWith } from '../../support/callers.ts'
+import { MODEL } from '../../support/claude-call.ts'
+
+const PEPPER = 'p'.repeat(32)
+const key = makeApiKey(randomBytes(64))
+
+let redis: RedisBridge
+let simulator: RunningSimulator
+let objects: MemoryAccountGates
+let app: ReturnType<typeof createApp>
+/** What was called, in order. */
+let calls: string[] = []
+let deferred: Promise<unknown>[] = []
+let settling = Promise.resolve()
+
+beforeAll(async () => {
+  ;[redis, simulator] = await Promise.all([startRedisBridge(), startSimulator()])
+})
+
+afterAll(() => Promise.all([redis.close(), simulator.close()]))
+
+beforeEach(async () => {
+  listFetches()
+  settling = Promise.resolve()
+  app = createApp(await services())
+  // The first request of an isolate reads its key and loads the store's script.
+  await (await ask()).text()
+  await Promise.all(deferred)
+  calls = []
+  deferred = []
+})
+
+afterEach(() => {
+  objects.stop()
+  vi.restoreAllMocks()
+})
+
+async function services(): Promise<Services> {
+  const config = parseConfig({
+    ANTHROPIC_API_KEY: 'sk-ant-sim-alpha',
+    ANTHROPIC_BASE_URL: simulator.url,
+    UPSTASH_REDIS_REST_URL: redis.url,
+    UPSTASH_REDIS_REST_TOKEN: redis.token,
+    SLUICE_REDIS_TIMEOUT_MS: 5_000,
+    ADMIN_TOKEN: 'a'.repeat(32),
+    KEY_PEPPER: PEPPER,
+  })
+  objects = memoryAccountGates(config.gate, { now: Date.now, random: Math.random })
+  return {
+    config,
+    accounts: config.accounts,
+    keys: listed(await keyStore()),
+    gates: cloudflareAccountGates(namespaceOf(config.accounts)),
+    limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
+    usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
+    upstream: anthropicUpstream(),
+    now: Date.now,
+    random: Math.random,
+    log: () => {},
+  }
+}
+
+const keyStore = async (): Promise<KeyStore> =>
+  memoryKeyStore([
+    {
+      ...callerWith({ requestsPerMinute: 100_000, requestsPerHour: 100_000 }, { keyId: key.id }),
+      secretHash: await createKeyHasher(PEPPER)(key.text),
+      disabled: false,
+      tenantDisabled: false,
+      expiresAt: null,
+    },
+  ])
+
+/** Each of a key store's calls is one query to D1. */
+const listed = (store: KeyStore): KeyStore => ({
+  findKey: (id) => noted('d1', store.findKey(id)),
+  ping: () => noted('d1', store.ping()),
+  allowsOrigin: (origin) => noted('d1', store.allowsOrigin(origin)),
+})
+
+function noted<T>(name: string, answer: T): T {
+  calls.push(name)
+  return answer
+}
+
+/** Stubs of objects that decide as the real ones do, in this process. */
+const namespaceOf = (accounts: Services['accounts']): GateNamespace =>
+  ({
+    getByName(name: string) {
+      const account = accounts.find(({ id }) => id === name)
+      if (account === undefined) throw new Error(`No account is called ${name}`)
+      return {
+        admit: (admission: AdmissionAsk) =>
+          noted('object admit', objects.admit(account, admission)),
+        async settle(settlement: Settlement) {
+          calls.push('object settle')
+          await settling
+          await objects.settle(account, settlement)
+        },
+        cancel: () => noted('object cancel', Promise.resolve()),
+        renew: () => noted('object renew', Promise.resolve(null)),
+      }
+    },
+    // The adapter calls these methods of a stub and no others.
+  }) as unknown as GateNamespace
+
+function listFetches(): void {
+  const real = globalThis.fetch
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (...given) => {
+    const [target] = given
+    const url = target instanceof Request ? target.url : String(target)
+    calls.push(url.startsWith(redis.url) ? 'redis' : 'claude')
+    const response = await real(...given)
+    if (!url.startsWith(redis.url)) calls.push('claude answered')
+    return response
+  })
+}
+
+const ask = (fields = {}, headers = {}): Promise<Response> =>
+  Promise.resolve(
+    app.fetch(
+      new Request('https://sluice.example/v1/messages', {
+        method: 'POST',
+        headers: {
+          'x-api-key': key.text,
+          'anthropic-version': '2023-06-01',
+          'content-type': 'application/json',
+          ...headers,
+        },
+        body: JSON.stringify({
+          model: MODEL,
+          max_tokens: 64,
+          messages: [{ role: 'user', content: 'Hi' }],
+          ...fields,
+        }),
+      }),
+      {},
+      {
+        waitUntil: (work: Promise<unknown>) => void deferred.push(work),
+        passThroughOnException: () => {},
+        props: {},
+      },
+    ),
+  )
+
+const before = (name: string): string[] => calls.slice(0, calls.indexOf(name))
+const countOf = (name: string): number => calls.filter((call) => call === name).length
+
+describe.each([
+  ['a plain call', false],
+  ['a stream', true],
+])('on a warm path %s', (_, stream) => {
+  it('asks the store once and one object once before Claude, and that object once more after', async () => {
+    const answer = await ask({ stream })
+    expect(answer.status).toBe(200)
+    await answer.text()
+    await Promise.all(deferred)
+    expect(new Set(before('claude'))).toEqual(new Set(['redis', 'object admit']))
+    expect(before('claude')).toHaveLength(2)
+    expect(calls.slice(2)).toEqual(['claude', 'claude answered', 'object settle'])
+  })
+
+  it('does not make its caller wait for the second object call', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    settling = promise
+    const answer = await ask({ stream })
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).not.toBe('')
+    expect(countOf('object settle')).toBe(1)
+    expect(objects.gateOf(accountOf()).leases.held.size).toBe(1)
+    resolve()
+    await Promise.all(deferred)
+    expect(objects.gateOf(accountOf()).leases.held.size).toBe(0)
+  })
+
+  it('costs the same ten times over: nothing is asked again by the way', async () => {
+    for (let i = 0; i < 10; i += 1) await (await ask({ stream })).text()
+    await Promise.all(deferred)
+    expect(countOf('redis')).toBe(10)
+    expect(countOf('object admit')).toBe(10)
+    expect(countOf('object settle')).toBe(10)
+    expect(countOf('d1')).toBe(0)
+    expect(calls).toHaveLength(50)
+  })
+})
+
+const accountOf = () => {
+  const [account] = parseConfig({
+    ANTHROPIC_API_KEY: 'sk-ant-sim-alpha',
+    ADMIN_TOKEN: 'a'.repeat(32),
+    KEY_PEPPER: PEPPER,
+  }).accounts
+  if (account === undefined) throw new Error('There is no account')
+  return account
+}
+
+it('the store and the object are asked side by side', async () => {
+  redis.setFault({ mode: 'delay', delayMs: 100 })
+  try {
+    const answering = ask()
+    await vi.waitFor(() => expect(countOf('redis')).toBe(1), { interval: 1 })
+    // The object has been asked although the store has not answered.
+    await vi.waitFor(() => expect(countOf('object admit')).toBe(1), { interval: 1, timeout: 80 })
+    expect(countOf('claude')).toBe(0)
+    expect((await answering).status).toBe(200)
+  } finally {
+    redis.setFault({ mode: 'ok' })
+  }
+})
+
+it('a refused key asks nobody', async () => {
+  const wrong = `${key.text.slice(0, -1)}${key.text.endsWith('0') ? '1' : '0'}`
+  expect((await ask({}, { 'x-api-key': wrong })).status).toBe(401)
+  expect(calls).toEqual([])
+})
+
+it('a malformed body asks nobody', async () => {
+  expect((await ask({ model: 7 })).status).toBe(400)
+  expect(calls).toEqual([])
+})
