@@ -16,7 +16,20 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [
+          cloudflareTest({
+            // The objects alone: what a doorway does besides is proven end to end.
+            main: './test/support/gate-worker.ts',
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                ANTHROPIC_API_KEY: 'sk-ant-test',
+                ADMIN_TOKEN: 'test-admin-token-of-some-length-here',
+                KEY_PEPPER: 'test-key-pepper-of-some-length-here-',
+              },
+            },
+          }),
+        ],
         test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 30_000 },
       },
       {

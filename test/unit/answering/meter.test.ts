@@ -8,6 +8,7 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 interface Block {
   readonly usage?: Readonly<Record<string, unknown>>
   readonly message?: { readonly usage: Readonly<Record<string, unknown>> }
+  readonly content_block?: { readonly type: string }
   readonly delta?: {
     readonly text?: string
     readonly thinking?: string
@@ -23,9 +24,11 @@ function naive(bytes: Uint8Array): { usage: Usage; produced: number; events: num
   for (const line of new TextDecoder().decode(bytes).split('\n')) {
     if (!line.startsWith('data: ')) continue
     events += 1
-    const { usage, message, delta } = JSON.parse(line.slice(6)) as Block
+    const { usage, message, delta, content_block: block } = JSON.parse(line.slice(6)) as Block
     const said = Object.entries(usage ?? message?.usage ?? {}).filter(([, value]) => value !== null)
     counts = { ...counts, ...Object.fromEntries(said) }
+    // A tool call's frame, which no delta carries.
+    if (block?.type.endsWith('tool_use')) produced += 160
     produced += encode(
       (delta?.text ?? '') + (delta?.thinking ?? '') + (delta?.partial_json ?? ''),
     ).length
