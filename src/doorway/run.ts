@@ -44,7 +44,12 @@ export function runGateway(runtime: Runtime): void {
     if (config instanceof ConfigError) console.error(config.message)
     process.exit(1)
   }
-  serve(runtime, config, read.arguments)
+  try {
+    serve(runtime, config, read.arguments)
+  } catch (error) {
+    console.error(`Cannot start: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  }
 }
 
 /** What the gateway itself could not foresee passes. */
