@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { newTag } from '../support/gateway-simulator.ts'
 import { leave, type Leaving, open, readUntil, send, start } from '../support/raw-http.ts'
 import type { Running } from './running.ts'
 
 const ABORT_WITHIN_MS = 1_000
 const WAYS: readonly Leaving[] = ['fin', 'rst']
+/** What an account has unless it says otherwise. */
+const SLOTS = 50
+
+const each = <T>(make: (index: number) => T): T[] =>
+  Array.from({ length: SLOTS }, (_, index) => make(index))
 
 export function describeLeaving(running: Running): void {
   /** The one call with this tag was aborted, and soon. */
@@ -57,5 +63,34 @@ export function describeLeaving(running: Running): void {
       )
       expect(line).toMatchObject({ outcome: 'ignored', output_tokens: null })
     })
+
+    test('at any moment leaves no lease behind', async () => {
+      const { world, gateway } = running
+      await Promise.all(
+        each(async (index) => {
+          const prompt = '[sim:tokens=60][sim:deltas=15][sim:gap=2]'
+          const request = start(gateway.url, {
+            ...running.call({ prompt, fields: { stream: true }, fault: 'slow=10' }),
+            ownConnection: true,
+          })
+          // A millisecond apart: across authentication, admission, the upstream call and the stream.
+          await new Promise((resolve) => setTimeout(resolve, index))
+          if (request.socket === null) request.destroy()
+          else leave(request.socket, way)
+        }),
+      )
+      const admitted = await eventually(countAdmitted, (count) => count === SLOTS, {
+        withinMs: 2_000,
+      })
+      expect(admitted).toBe(SLOTS)
+      expect(world.simulator.sim.gauge.inFlight('runtimes')).toBe(0)
+    })
   })
+
+  /** As many as there are slots, all at once, none willing to wait. */
+  async function countAdmitted(): Promise<number> {
+    const call = { fault: 'slow=150', headers: [['sluice-max-wait-ms', '0']] as const }
+    const answers = await Promise.all(each(() => running.ask(call)))
+    return answers.filter(({ status }) => status === 200).length
+  }
 }

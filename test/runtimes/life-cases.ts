@@ -44,6 +44,17 @@ export function describeLife(runtime: RuntimeName): void {
       expect(stderr).not.toContain('at parseConfig')
     })
 
+    test('refuses to start where another listens, and says so in a line', async () => {
+      const { code, stderr } = await startRefused({
+        runtime,
+        database: world.database,
+        settings: world.settings,
+        args: ['--port', String(world.simulator.port)],
+      })
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^Cannot start: [^\n]*\n$/)
+    })
+
     test('killed, keeps the usage of what had ended, and goes on with it', async () => {
       const key = await world.newKey('survivor')
       const first = await startIt()
@@ -92,7 +103,13 @@ export function describeLife(runtime: RuntimeName): void {
       const answering = send(
         gateway.url,
         // One that uses nothing, so that no bill to write holds the process up.
-        claudeCall({ key, tag, path: '/v1/messages/count_tokens', fault: 'slow=700' }),
+        claudeCall({
+          key,
+          tag,
+          path: '/v1/messages/count_tokens',
+          fields: { max_tokens: undefined },
+          fault: 'slow=700',
+        }),
       )
       await world.simulator.journal.wait({ tag, state: 'arrived' })
       const exited = gateway.stop()
