@@ -59,6 +59,13 @@ export interface RefusedStart {
   readonly stderr: string
 }
 
+const running = new Set<ChildProcess>()
+
+/** For the end of a file: a test that failed has not stopped what it started. */
+export function killLeftovers(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
 export async function startRuntime(options: StartOptions): Promise<RuntimeProcess> {
   const started = launch(options)
   const refused = started.gone.then((code) => {
@@ -102,9 +109,8 @@ function launch({ runtime, database, settings, args = [] }: StartOptions) {
     stderr += chunk.toString()
   })
   const gone = new Promise<number | null>((resolve) => child.once('close', resolve))
-  const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
-  void gone.then(() => process.off('exit', kill))
+  running.add(child)
+  void gone.then(() => running.delete(child))
   return { child, gone, stderr: () => stderr, ...readLines(child.stdout) }
 }
 

@@ -2,7 +2,7 @@
 // last, so that nobody waits for them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeRuntime } from './cases.ts'
-import { hasRuntime, type RuntimeName } from './runtime-process.ts'
+import { hasRuntime, killLeftovers, type RuntimeName } from './runtime-process.ts'
 import { openSilence, type Silence } from './silence.ts'
 
 const RUNTIMES: readonly RuntimeName[] = ['bun', 'deno']
@@ -18,6 +18,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   for (const silence of silences.values()) await silence.close()
+  killLeftovers()
 })
 
 describe.each(installed)('on %s', (runtime) => {
