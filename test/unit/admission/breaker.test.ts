@@ -219,12 +219,12 @@ describe('late results', () => {
   })
 
   test('late failures of an outage do not reopen a breaker that has closed since', () => {
-    const gate = aGate()
+    const gate = aGate({ breakerCooldownMs: 10_000 })
     for (let call = 0; call < 20; call++) asks(gate, `late${call}`, at(0), WIDE)
     for (let call = 0; call < 5; call++) ends(gate, `late${call}`, failed, at(1))
-    for (const probe of ['p1', 'p2']) passes(gate, probe, at(60_001), { ...WIDE, outcome: served })
+    for (const probe of ['p1', 'p2']) passes(gate, probe, at(10_001), { ...WIDE, outcome: served })
     expect(phaseOf(gate)).toBe('closed')
-    for (let call = 5; call < 20; call++) ends(gate, `late${call}`, failed, at(60_002))
+    for (let call = 5; call < 20; call++) ends(gate, `late${call}`, failed, at(10_002))
     expect(phaseOf(gate)).toBe('closed')
   })
 
