@@ -6,22 +6,54 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const declared = request.headers.get('content-length')
   if (declared !== null && /^\d+$/.test(declared)) {
     if (Number(declared) > maxBytes) throw tooLarge(maxBytes)
-    return new Uint8Array(await request.arrayBuffer())
+    return new Uint8Array(await request.arrayBuffer().catch(endedEarly))
   }
   if (request.body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = request.body.getReader()
   for (;;) {
-    const { value, done } = await reader.read()
+    const { value, done } = await reader.read().catch(endedEarly)
     if (done) return concat(chunks, size)
     size += value.byteLength
     if (size > maxBytes) {
-      await reader.cancel().catch(() => {})
+      reader.releaseLock()
       throw tooLarge(maxBytes)
     }
     chunks.push(value)
   }
+}
+
+/** As much as the platform lets through at all. */
+const MAX_DISCARDED_BYTES = 128 * 1024 * 1024
+/** A sender slower than that loses its answer. */
+const MAX_DISCARD_MS = 10_000
+
+/**
+ * Reads what is left of a refused request's body and forgets it: a server that answers and closes while its client
+ * still writes resets the connection, and the answer is lost with it.
+ */
+export async function discardBody(request: Request): Promise<void> {
+  if (request.body === null || request.body.locked) return
+  const reader = request.body.getReader()
+  const late = setTimeout(() => void reader.cancel().catch(() => {}), MAX_DISCARD_MS)
+  try {
+    for (let size = 0; size < MAX_DISCARDED_BYTES;) {
+      const { value, done } = await reader.read()
+      if (done) return
+      size += value.byteLength
+    }
+  } catch {
+    // The caller is gone.
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+function endedEarly(cause: unknown): never {
+  throw new GatewayError('invalid_request', 'The request body ended before its declared length', {
+    cause,
+  })
 }
 
 const tooLarge = (maxBytes: number): GatewayError =>

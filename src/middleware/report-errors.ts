@@ -2,11 +2,12 @@
 import type { ErrorHandler, NotFoundHandler } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
+import { discardBody } from '../flows/read-body.ts'
 import type { Services } from '../ports.ts'
 
 export const reportErrors =
   (services: Services): ErrorHandler<AppEnv> =>
-  (error, c) => {
+  async (error, c) => {
     const scope = c.get('scope')
     const failure = asGatewayError(error)
     if (failure.reason === 'internal_error') {
@@ -16,12 +17,14 @@ export const reportErrors =
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       })
     }
+    await discardBody(c.req.raw)
     return renderError(failure, scope.requestId, services)
   }
 
 export const routeUnknown =
   (services: Services): NotFoundHandler<AppEnv> =>
-  (c) => {
+  async (c) => {
+    await discardBody(c.req.raw)
     const error = new GatewayError('route_unknown', `${c.req.method} ${c.req.path}: no such route`)
     return renderError(error, c.get('scope').requestId, services)
   }

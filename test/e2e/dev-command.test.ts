@@ -329,7 +329,7 @@ describe('when it cannot start', () => {
     const look = setInterval(() => descendants(child.pid ?? 0).forEach((pid) => seen.add(pid)), 50)
     expect(await gone).toBe(1)
     clearInterval(look)
-    expect(stderr()).toContain('already in use')
+    expect(stderr()).toContain(`Port ${port} is taken`)
     expect(seen.size).toBeGreaterThan(0)
     expect(await areGone([...seen])).toEqual([])
   })
