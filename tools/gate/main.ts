@@ -21,6 +21,10 @@ const steps: readonly Step[] = [
   { name: 'lint', command: [bin('oxlint'), '--type-aware', '--deny-warnings'] },
   { name: 'types', command: [bin('tsc'), '--noEmit', '-p', '.'] },
   { name: 'types of the pure core', command: [bin('tsc'), '--noEmit', '-p', 'src/core'] },
+  {
+    name: 'types of the Bun and Deno doorways',
+    command: [bin('tsc'), '--noEmit', '-p', 'src/doorway'],
+  },
   { name: 'unit', command: [bin('vitest'), 'run', '--project', 'unit'] },
   { name: 'contract', command: [bin('vitest'), 'run', '--project', 'contract'] },
   { name: 'workerd', command: [bin('vitest'), 'run', '--project', 'workerd'] },
