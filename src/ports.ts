@@ -36,8 +36,11 @@ export interface AccountGates {
   /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
   admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
-  /** Best effort: a renewal that is lost is made good by the next. */
-  renew(account: Account, lease: Lease): Promise<void>
+  /**
+   * Best effort: a renewal that is lost is made good by the next. `answering`: bytes have come, so a probe that lasts
+   * is not a lost one.
+   */
+  renew(account: Account, lease: Lease, progress: { readonly answering: boolean }): Promise<void>
   /** Whether some call could be admitted now; throws when the gate cannot be reached. For GET /ready. */
   isUsable(account: Account): Promise<boolean>
   /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */

@@ -105,6 +105,6 @@ function watchCall(services: Services, call: Call, held: Held): Watch {
     callerSignal: call.scope.signal,
     requestedAt: call.scope.startedAt,
     now: services.now,
-    renew: () => call.scope.defer(services.gates.renew(held.account, held.lease)),
+    renew: (progress) => call.scope.defer(services.gates.renew(held.account, held.lease, progress)),
   })
 }

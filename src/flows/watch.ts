@@ -16,7 +16,7 @@ export interface WatchOptions {
   /** When the caller's request came: the total deadline counts from here, over all attempts. */
   readonly requestedAt: number
   now(): number
-  renew(): void
+  renew(progress: { readonly answering: boolean }): void
 }
 
 export type Interruption = FailureCause | 'caller_gone'
@@ -100,7 +100,7 @@ export class Watch {
     if (now >= deadline.at) return this.interrupt(deadline.cause)
     if (now >= this.#renewAt) {
       this.#renewAt = now + this.#options.settings.renewMs
-      this.#options.renew()
+      this.#options.renew({ answering: this.#hasAnswered })
     }
     if (now >= this.#pingAt) {
       this.#pingAt = now + this.#options.settings.pingMs

@@ -102,7 +102,7 @@ export function describeAccountGates(name: string, make: () => GatesUnderTest): 
 
     test('renew a lease, and settle one that nobody knows, without complaint', async () => {
       const lease = leaseOf(await gates.admit(account, ask('a')))
-      await gates.renew(account, lease)
+      await gates.renew(account, lease, { answering: false })
       await gates.settle(account, settlement('unknown', served, { epoch: lease.epoch }))
       expect(await gates.admit(account, ask('b', { limit: 1 }))).toMatchObject({ kind: 'refused' })
     })

@@ -74,10 +74,10 @@ export function cloudflareAccountGates(
       await call(account, async (stub) => stub.cancel(ticket), MARGIN_MS).catch(() => {})
     },
 
-    async renew(account, lease) {
+    async renew(account, lease, { answering }) {
       const own = held.get(lease.id)
       const witness = own?.witness ?? null
-      const renewal = { leaseId: lease.id, witness, answering: false }
+      const renewal = { leaseId: lease.id, witness, answering }
       const renewing = call(account, async (stub) => stub.renew(renewal), MARGIN_MS).then(
         (renewed) => {
           if (renewed === null || own === undefined) return

@@ -43,8 +43,8 @@ export function memoryAccountGates(
     async cancel(account, ticket) {
       hostOf(account).decide((gate, at) => cancel(gate, ticket, at))
     },
-    async renew(account, { id }) {
-      const renewal = { leaseId: id, witness: null, answering: false }
+    async renew(account, { id }, { answering }) {
+      const renewal = { leaseId: id, witness: null, answering }
       hostOf(account).decide((gate, at) => renew(gate, renewal, at)[1])
     },
     async isUsable(account) {

@@ -12,14 +12,20 @@ export interface Hold {
   probe: { readonly leaseId: string; deadline: number } | null
 }
 
-/** A credential or a spend limit is mended by a person, in minutes at best: the longest cool-down fits. */
-export const nextHoldProbeAt = (now: number, settings: GateSettings): number =>
-  now + Math.max(settings.breakerCooldownMaxMs, settings.breakerCooldownMs)
+/**
+ * A spend limit is lifted by a person, in minutes at best: the longest cool-down fits. A refused credential may have been
+ * one word about one request: a call in each base cool-down is a small price for not losing the account.
+ */
+export const nextHoldProbeAt = (reason: HoldReason, now: number, settings: GateSettings): number =>
+  now +
+  (reason === 'quarantined'
+    ? settings.breakerCooldownMs
+    : Math.max(settings.breakerCooldownMaxMs, settings.breakerCooldownMs))
 
 export const newHold = (reason: HoldReason, now: number, settings: GateSettings): Hold => ({
   reason,
   since: now,
-  probeAt: reason === 'manual' ? null : nextHoldProbeAt(now, settings),
+  probeAt: reason === 'manual' ? null : nextHoldProbeAt(reason, now, settings),
   probe: null,
 })
 
@@ -30,5 +36,5 @@ export const isHoldProbeDue = (hold: Hold, now: number): boolean =>
 export function advanceHold(hold: Hold, now: number, settings: GateSettings): void {
   if (hold.probe === null || now < hold.probe.deadline) return
   hold.probe = null
-  hold.probeAt = nextHoldProbeAt(now, settings)
+  hold.probeAt = nextHoldProbeAt(hold.reason, now, settings)
 }

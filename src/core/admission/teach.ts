@@ -90,7 +90,8 @@ const teachAccount = (
   hold.probe = null
   // A 429 of the common kind shows that the credential is good and the spend limit lifted.
   if (outcome.kind === 'served' || outcome.kind === 'throttled') reopenAccount(gate, 'probe', now)
-  else if (outcome.kind !== 'ignored') hold.probeAt = nextHoldProbeAt(now, gate.settings)
+  else if (outcome.kind !== 'ignored')
+    hold.probeAt = nextHoldProbeAt(hold.reason, now, gate.settings)
 }
 
 export function shutAccount(

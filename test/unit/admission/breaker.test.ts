@@ -238,18 +238,18 @@ describe('late results', () => {
 })
 
 describe('the account as a whole', () => {
-  test('a refused credential quarantines it until a probe after the longest cool-down is served', () => {
+  test('a refused credential quarantines it until a probe after the base cool-down is served', () => {
     const gate = aGate()
     passes(gate, 'a', at(0), { ...WIDE, outcome: { kind: 'credential_refused' } })
-    expect(asks(gate, 'b', at(899_999), { ...WIDE, modelClass: 'opus' })).toBe('quarantined')
+    expect(asks(gate, 'b', at(59_999), { ...WIDE, modelClass: 'opus' })).toBe('quarantined')
     expect(
-      passes(gate, 'p', at(900_000), { ...WIDE, outcome: { kind: 'credential_refused' } }),
+      passes(gate, 'p', at(60_000), { ...WIDE, outcome: { kind: 'credential_refused' } }),
     ).toBe('admitted')
-    expect(asks(gate, 'c', at(1_799_999), WIDE)).toBe('quarantined')
-    expect(asks(gate, 'p2', at(1_800_000), WIDE)).toBe('admitted')
-    expect(asks(gate, 'd', at(1_800_001), WIDE)).toBe('quarantined')
-    ends(gate, 'p2', served, at(1_800_002))
-    expect(asks(gate, 'e', at(1_800_003), WIDE)).toBe('admitted')
+    expect(asks(gate, 'c', at(119_999), WIDE)).toBe('quarantined')
+    expect(asks(gate, 'p2', at(120_000), WIDE)).toBe('admitted')
+    expect(asks(gate, 'd', at(120_001), WIDE)).toBe('quarantined')
+    ends(gate, 'p2', served, at(120_002))
+    expect(asks(gate, 'e', at(120_003), WIDE)).toBe('admitted')
   })
 
   test('a spend limit parks it; a lost probe does not leave it stuck', () => {

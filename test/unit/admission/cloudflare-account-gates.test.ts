@@ -142,7 +142,7 @@ describe('settle', () => {
     answers['renew'] = () => renewal.promise
     const gates = cloudflareAccountGates(namespace)
     await gates.admit(account, ask('l'))
-    const renewed = gates.renew(account, LEASE)
+    const renewed = gates.renew(account, LEASE, { answering: false })
     const settled = gates.settle(account, settlement('l'))
     await vi.advanceTimersByTimeAsync(1_000)
     expect(callsOf('settle')).toEqual([])
@@ -156,7 +156,7 @@ describe('renew', () => {
   test('remembers what the gate confirmed', async () => {
     const gates = cloudflareAccountGates(namespace)
     await gates.admit(account, ask('l'))
-    await gates.renew(account, LEASE)
+    await gates.renew(account, LEASE, { answering: false })
     await gates.settle(account, settlement('l'))
     expect(witnessOf(callsOf('settle')[0])).toMatchObject({
       epoch: 2,
@@ -169,7 +169,7 @@ describe('renew', () => {
     answers['renew'] = fails()
     const gates = cloudflareAccountGates(namespace)
     await gates.admit(account, ask('l'))
-    await gates.renew(account, LEASE)
+    await gates.renew(account, LEASE, { answering: false })
     await gates.settle(account, settlement('l'))
     expect(witnessOf(callsOf('settle')[0])).toMatchObject({ heldUntil: 60_000, certain: false })
   })
