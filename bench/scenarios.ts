@@ -20,7 +20,7 @@ export interface Scenario {
 }
 
 /** Before a window begins, traffic flows for so long; paced streams outlive it by as much. */
-export const LEAD_MS = 400
+export const LEAD_MS = 250
 const DELTAS_PER_MS = 0.2
 const BURST = 1_000
 const SHORT = 10

@@ -57,13 +57,30 @@ function messageBody(bytes: number, ask: string): string {
   return JSON.stringify({ ...head, system: 'You work in a repository.', tools, messages })
 }
 
-const CODE = 'export const sum = (a: number, b: number): number =>\n  a + b // "plus" – ½\n'
+/** As dense in newlines and quotes as source code is, with a rare character outside ASCII. */
+const CODE = `import { readFile } from 'node:fs/promises'
+
+/** The sum of all lines that begin with a number; others – comments, blanks – are skipped. */
+export async function sumLines(path: string, separator = "\\n"): Promise<number> {
+  const text = await readFile(path, 'utf8')
+  let total = 0
+  for (const line of text.split(separator)) {
+    const value = Number.parseFloat(line.trim())
+    if (Number.isNaN(value)) continue
+    total += value
+  }
+  return total
+}
+
+export const describe = (path: string, total: number): string =>
+  total === 0 ? \`nothing in \${path}\` : \`\${path}: \${total.toFixed(2)} in "all" lines\`
+`
 
 function turnOf(turn: number): object {
   if (turn % 2 === 0) {
     return {
       role: 'user',
-      content: [{ type: 'tool_result', tool_use_id: `toolu_${turn}`, content: CODE.repeat(20) }],
+      content: [{ type: 'tool_result', tool_use_id: `toolu_${turn}`, content: CODE.repeat(2) }],
     }
   }
   return {
