@@ -1,4 +1,5 @@
 // What was acknowledged is there after a crash, and nothing of a unit that was cut.
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -14,6 +15,7 @@ import { Engine } from '../../../tools/redis/engine/engine.ts'
 import { isFailure } from '../../../tools/redis/engine/reply.ts'
 import type { AppendLog } from '../../../tools/redis/persistence/append-log.ts'
 import { openLog } from '../../../tools/redis/persistence/append-log.ts'
+import { eventually } from '../../support/eventually.ts'
 import { launch } from './launch.ts'
 
 let dir: string
@@ -176,6 +178,30 @@ describe('the log', () => {
     second.log.close()
     expect(existsSync(join(dir, 'lock'))).toBe(false)
   })
+
+  it.runIf(existsSync('/proc/self/stat'))(
+    'forgets a killed one whose parent has not noticed it yet',
+    async () => {
+      // `exec` leaves a parent that never looks after the child of the shell that it was.
+      const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'])
+      try {
+        const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)))
+        const stat = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+        writeFileSync(join(dir, 'lock'), `${pid} ${stat()[1]?.split(' ')[19]}`)
+        expect(() => open()).toThrow(`process ${pid} uses it`)
+        process.kill(pid, 'SIGKILL')
+        const state = await eventually(
+          () => stat()[1]?.[0],
+          (letter) => letter === 'Z',
+          { withinMs: 2_000 },
+        )
+        expect(state).toBe('Z')
+        open().log.close()
+      } finally {
+        parent.kill('SIGKILL')
+      }
+    },
+  )
 
   it('ignores a line that only looks like one', () => {
     appendFileSync(logPath, 'ffffffff [["SET","k","v"]]\n')

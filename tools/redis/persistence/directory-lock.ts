@@ -32,15 +32,19 @@ function isAlive(holder: string): boolean {
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
-  return start === startOf(pid)
+  // A zombie was killed and is not yet buried by its parent: it writes nothing any more.
+  return statOf(pid)[0] !== 'Z' && start === startOf(pid)
 }
 
 /** When a process began, in the kernel's ticks; empty where the kernel does not tell. */
-function startOf(pid: number): string {
+const startOf = (pid: number): string => statOf(pid)[19] ?? ''
+
+/** What the kernel says of a process, its state first; empty where it says nothing (proc(5), fields 3 and on). */
+function statOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
-    return ''
+    return []
   }
 }
