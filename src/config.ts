@@ -125,6 +125,7 @@ function toGate(settings: Settings): GateSettings {
     queueWaitMs: settings.SLUICE_QUEUE_WAIT_MS,
     queueLength: settings.SLUICE_QUEUE_LENGTH,
     queuePerTenant: settings.SLUICE_QUEUE_PER_TENANT,
+    retryBudgetRatio: settings.SLUICE_RETRY_BUDGET_RATIO,
   }
 }
 

@@ -26,6 +26,7 @@ export const gateSettings = (changed: Partial<GateSettings> = {}): GateSettings 
   queueWaitMs: 10_000,
   queueLength: 500,
   queuePerTenant: 50,
+  retryBudgetRatio: 0.2,
   ...changed,
 })
 

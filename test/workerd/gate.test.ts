@@ -69,7 +69,6 @@ const rowsOf = (table: string): Promise<Record<string, SqlStorageValue>[]> =>
 const about = {
   id: 'a',
   weight: 3,
-  retryBudget: null,
   account: { maxConcurrent: 1, minConcurrent: 1, draining: false },
 }
 

@@ -19,6 +19,8 @@ export interface AdmissionAsk {
   readonly account: AccountLimits
   /** True: no other account could take this call, so a mere ratio of failures must not close the door. */
   readonly lastResort?: boolean
+  /** 1, or absent: the caller's first. Above: a retry, which takes one from this account's retry budget. */
+  readonly attempt?: number
 }
 
 export interface AccountLimits {
@@ -89,6 +91,8 @@ export type RefusalReason =
   /** A spend limit was reached. */
   | 'parked'
   | 'draining'
+  /** A retry, and this account's calls have earned no more of them. */
+  | 'retry_budget'
   /** The caller cancelled while it waited. */
   | 'cancelled'
 

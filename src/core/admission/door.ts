@@ -15,6 +15,8 @@ export type Door =
       readonly retryAt: number | null
     }
 
+export type OpenDoor = Extract<Door, { readonly kind: 'open' }>
+
 const OPEN: Door = { kind: 'open', probe: 'none' }
 const BREAKER_PROBE: Door = { kind: 'open', probe: 'breaker' }
 const ACCOUNT_PROBE: Door = { kind: 'open', probe: 'account' }

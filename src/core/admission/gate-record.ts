@@ -7,6 +7,7 @@ import { newGate, type Gate } from './gate-state.ts'
 import type { Hold, HoldReason } from './hold.ts'
 import type { ConcurrencyLimit } from './limit.ts'
 import { newRateState, type Bucket } from './rate.ts'
+import { retryCap } from './retry-budget.ts'
 import type { Predecessor } from './reservation.ts'
 import type { GateSettings } from './settings.ts'
 import type { GateError, TimelineEntry } from './timeline.ts'
@@ -41,6 +42,8 @@ export interface GateRecord {
   readonly account: Gate['account']
   readonly errors: readonly GateError[]
   readonly holdMs: number
+  /** Absent in what older versions wrote. */
+  readonly retryBalance?: number
 }
 
 export const toRecord = (gate: Gate): GateRecord => ({
@@ -62,6 +65,7 @@ export const toRecord = (gate: Gate): GateRecord => ({
   account: gate.account,
   errors: gate.errors,
   holdMs: gate.holdMs,
+  retryBalance: gate.retryBalance,
 })
 
 const breakerRecord = ({ phase, trips }: Breaker): BreakerRecord => {
@@ -88,6 +92,9 @@ export function restoreGate(settings: GateSettings, epoch: number, former: Forme
   gate.hold = record.hold && restoreHold(record.hold)
   gate.account = record.account
   gate.holdMs = record.holdMs
+  // The ratio may have been lowered since.
+  const cap = retryCap(settings.retryBudgetRatio)
+  gate.retryBalance = Math.min(cap, record.retryBalance ?? gate.retryBalance)
   gate.errors.push(...record.errors)
   Object.assign(gate.limit, restoreLimit(record.limit))
   return gate

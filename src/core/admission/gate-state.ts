@@ -7,6 +7,7 @@ import type { Hold } from './hold.ts'
 import { newLeases, type Leases } from './leases.ts'
 import { newConcurrencyLimit, type ConcurrencyLimit } from './limit.ts'
 import { newRateState, type RateState } from './rate.ts'
+import { openingBalance } from './retry-budget.ts'
 import {
   countPredecessorSlots,
   newReservation,
@@ -43,6 +44,8 @@ export interface Gate {
   predecessors: Predecessor[]
   readonly limit: ConcurrencyLimit
   readonly queue: WaitQueue
+  /** Retries that may be made now: see retry-budget.ts. */
+  retryBalance: number
   readonly timeline: TimelineEntry[]
   readonly errors: GateError[]
   /** A running mean of how long a lease is held: when a slot may free. */
@@ -73,6 +76,7 @@ export const newGate = (
   predecessors,
   limit: newConcurrencyLimit(),
   queue: newWaitQueue(),
+  retryBalance: openingBalance(settings.retryBudgetRatio),
   timeline: [],
   errors: [],
   holdMs: 1_000,

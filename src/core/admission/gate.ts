@@ -2,9 +2,17 @@
 // became free to those who wait. What an event decided comes back as resolutions, by ticket.
 import type { AdmissionAsk, Lease, LeaseWitness, Renewal, Settlement } from './admission.ts'
 import { advanceBreaker, extendProbe, nextBreakerWakeAt, type Moment } from './breaker.ts'
-import { freeSlots, mayQueue, rateAllowsAt, readDoor, refusal, slotExpectedAt } from './door.ts'
+import {
+  freeSlots,
+  mayQueue,
+  rateAllowsAt,
+  readDoor,
+  refusal,
+  slotExpectedAt,
+  type OpenDoor,
+} from './door.ts'
 import { classOf, noteBreaker, type Gate, type Resolution } from './gate-state.ts'
-import { grant, pump } from './grant.ts'
+import { giveRetryBack, grant, pump } from './grant.ts'
 import { advanceHold } from './hold.ts'
 import {
   adoptLease,
@@ -27,6 +35,7 @@ import {
   releaseWhenIdle,
   reserve,
 } from './reservation.ts'
+import { isRetry, maySpendRetry, spendRetry } from './retry-budget.ts'
 import { teach } from './teach.ts'
 import { hasPlace, joinQueue, leaveQueue } from './wait-queue.ts'
 
@@ -45,6 +54,16 @@ const decide = (gate: Gate, ask: AdmissionAsk, now: number): Resolution | null =
   if (known !== undefined) return known
   const door = readDoor(gate, ask.modelClass, now)
   if (door.kind === 'shut') return refuse(ask, refusal(door.reason, door.retryAt, 0))
+  if (!isRetry(ask)) return place(gate, ask, door, now)
+  if (!maySpendRetry(gate.retryBalance)) return refuse(ask, refusal('retry_budget', null, 0))
+  const own = place(gate, ask, door, now)
+  // Taken while it waits too: a hundred that wait must not all hope for the same one.
+  if (own?.admission.kind !== 'refused') gate.retryBalance = spendRetry(gate.retryBalance)
+  return own
+}
+
+/** A slot, a place in the queue (null), or a refusal. */
+const place = (gate: Gate, ask: AdmissionAsk, door: OpenDoor, now: number): Resolution | null => {
   const allowedAt = rateAllowsAt(gate, ask, now)
   const overtakes = gate.queue.byClass.has(ask.modelClass)
   if (freeSlots(gate) > 0 && allowedAt <= now && !overtakes) {
@@ -86,6 +105,7 @@ export function cancel(gate: Gate, ticket: string, at: Moment): Resolution[] {
   const waiter = leaveQueue(gate.queue, ticket)
   if (waiter !== null) {
     rememberEnded(gate.leases, ticket)
+    giveRetryBack(gate, waiter)
     const queuedMs = at.now - waiter.since
     resolved.push({ ticket, admission: refusal('cancelled', null, queuedMs) })
     return resolved

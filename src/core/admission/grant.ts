@@ -1,16 +1,24 @@
 // Gives a slot to a call, and the slots that are free to those who wait.
 import { addProbe, type Moment } from './breaker.ts'
-import { freeSlots, rateAllowsAt, readDoor, refusal, slotExpectedAt, type Door } from './door.ts'
+import {
+  freeSlots,
+  rateAllowsAt,
+  readDoor,
+  refusal,
+  slotExpectedAt,
+  type OpenDoor,
+} from './door.ts'
 import { classOf, type Gate, type Resolution } from './gate-state.ts'
 import { holdLease, leaseAnswer, type HeldLease } from './leases.ts'
 import { chargeCall } from './rate.ts'
+import { isRetry, refundRetry } from './retry-budget.ts'
 import { leaseHorizonAt, reserve } from './reservation.ts'
 import { chooseNext, takeChoice, takeExpired, takeWhere, type Waiter } from './wait-queue.ts'
 
 export function grant(
   gate: Gate,
   waiter: Pick<Waiter, 'ask' | 'since'>,
-  door: Door & { readonly kind: 'open' },
+  door: OpenDoor,
   now: number,
 ): Resolution {
   const { ask } = waiter
@@ -70,10 +78,18 @@ export function pump(gate: Gate, at: Moment): Resolution[] {
 }
 
 const dropExpired = (gate: Gate, now: number): Resolution[] =>
-  takeExpired(gate.queue, now).map(({ ask, since }) => ({
-    ticket: ask.ticket,
-    admission: refusal('queue_timeout', slotExpectedAt(gate, now), now - since),
-  }))
+  takeExpired(gate.queue, now).map((waiter) => {
+    giveRetryBack(gate, waiter)
+    const { ask, since } = waiter
+    const admission = refusal('queue_timeout', slotExpectedAt(gate, now), now - since)
+    return { ticket: ask.ticket, admission }
+  })
+
+/** A retry that waited and was not let in was none. */
+export function giveRetryBack(gate: Gate, { ask }: Waiter): void {
+  if (!isRetry(ask)) return
+  gate.retryBalance = refundRetry(gate.retryBalance, gate.settings.retryBudgetRatio)
+}
 
 const dropRefused = (gate: Gate, now: number): Resolution[] => {
   gate.doorsChanged = false
@@ -93,6 +109,6 @@ const dropRefused = (gate: Gate, now: number): Resolution[] => {
     resolved.push({ ticket: ask.ticket, admission: refusal(reason, retryAt, now - since) })
     return true
   }
-  takeWhere(gate.queue, turnAway)
+  for (const waiter of takeWhere(gate.queue, turnAway)) giveRetryBack(gate, waiter)
   return resolved
 }

@@ -5,6 +5,7 @@ import { noteBreaker, noteTransition, type Gate, type Resolution } from './gate-
 import { pump } from './grant.ts'
 import { newConcurrencyLimit, readLimit } from './limit.ts'
 import { newRateState } from './rate.ts'
+import { openingBalance } from './retry-budget.ts'
 import { reopenAccount, shutAccount } from './teach.ts'
 
 /** Shuts the account until it is closed or reset by hand; those who wait are turned away. */
@@ -33,6 +34,7 @@ export function resetByHand(gate: Gate, at: Moment): Resolution[] {
     Object.assign(modelClass.rate, { ...newRateState(), charged: modelClass.rate.charged })
   }
   Object.assign(gate.limit, newConcurrencyLimit())
+  gate.retryBalance = openingBalance(gate.settings.retryBudgetRatio)
   gate.errors.length = 0
   const to = readLimit(gate.limit, gate.account)
   if (from !== to) {

@@ -23,4 +23,6 @@ export interface GateSettings {
   readonly queueWaitMs: number
   readonly queueLength: number
   readonly queuePerTenant: number
+  /** Retries earned by each served call; 0: none at all. In [0, 1]. */
+  readonly retryBudgetRatio: number
 }

@@ -37,7 +37,7 @@ export interface GateSnapshot {
     readonly input_tokens: RateSnapshot | null
     readonly output_tokens: RateSnapshot | null
   }
-  readonly retry_budget: number | null
+  readonly retry_budget: number
   readonly draining: boolean
   readonly weight: number
   readonly last_errors: readonly {
@@ -53,7 +53,6 @@ export interface GateSnapshot {
 export interface SnapshotContext {
   readonly id: string
   readonly weight: number
-  readonly retryBudget: number | null
   /** The account's present numbers: a gate that was never asked does not know them. */
   readonly account: AccountLimits
 }
@@ -88,7 +87,7 @@ export function snapshotGate(gate: Gate, about: SnapshotContext, now: number): G
       expires_at: time(expiresAt),
     })),
     rate: rateSnapshot(gate, now),
-    retry_budget: about.retryBudget,
+    retry_budget: Math.round(gate.retryBalance * 10) / 10,
     draining: account.draining,
     weight: about.weight,
     last_errors: gate.errors.map(({ at, modelClass, cause }) => ({

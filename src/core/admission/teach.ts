@@ -7,6 +7,7 @@ import { newHold, nextHoldProbeAt } from './hold.ts'
 import type { GrantMark, HeldLease } from './leases.ts'
 import { cutLimit, raiseLimit, readLimit } from './limit.ts'
 import { chargeUsage, isExhausted, observeRate, pauseUntil } from './rate.ts'
+import { earnRetry } from './retry-budget.ts'
 import { pushError, type GateError } from './timeline.ts'
 
 export function teach(gate: Gate, lease: HeldLease, settlement: Settlement, at: Moment): void {
@@ -16,6 +17,9 @@ export function teach(gate: Gate, lease: HeldLease, settlement: Settlement, at: 
   teachLimit(gate, lease, settlement, at.now)
   teachAccount(gate, lease, granted, { outcome: settlement.outcome, now: at.now })
   teachBreaker(gate, lease, granted, { outcome: settlement.outcome, at })
+  if (settlement.outcome.kind === 'served') {
+    gate.retryBalance = earnRetry(gate.retryBalance, gate.settings.retryBudgetRatio)
+  }
   noteError(gate, lease, settlement.outcome, at.now)
 }
 

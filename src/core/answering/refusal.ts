@@ -33,6 +33,7 @@ const told: Readonly<Record<AccountRefusal['reason'], Told>> = {
   quarantined: { reason: 'accounts_open', message: "No account's credential is accepted" },
   parked: { reason: 'accounts_open', message: 'Every account has reached its spend limit' },
   draining: { reason: 'draining', message: 'Every account is being drained' },
+  retry_budget: busy,
   cancelled: busy,
   unavailable: { reason: 'gate_unavailable', message: "No account's gate can be reached" },
 }
@@ -48,6 +49,7 @@ const order: readonly AccountRefusal['reason'][] = [
   'parked',
   'quarantined',
   'unavailable',
+  'retry_budget',
   'cancelled',
 ]
 
