@@ -4,6 +4,7 @@ import { createCallReader, createIdentifier } from './flows/read-call.ts'
 import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
 import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
+import { admin } from './routes/admin/admin.ts'
 import { health } from './routes/health.ts'
 import { messages } from './routes/messages.ts'
 import { models } from './routes/models.ts'
@@ -24,6 +25,7 @@ export function createApp(services: Services) {
     .route('/v1', messages(services, readCall))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
+    .route('/admin/v1', admin(services))
     .notFound(routeUnknown(services))
     .onError(reportErrors(services))
 }

@@ -5,7 +5,9 @@ import { createApp } from './app.ts'
 import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
+import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
+import { sqlAdminStore } from './adapters/sql/admin-store.ts'
 import { upstashRequestLimits } from './adapters/upstash/request-limits.ts'
 import { logToConsole } from './adapters/console-log.ts'
 import { parseConfig } from './config.ts'
@@ -25,6 +27,7 @@ const services: Services = {
   gates,
   limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, config.accounts, (account) => gates.stubOf(account)),
+  admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream(),
   now: Date.now,
   random: Math.random,

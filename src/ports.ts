@@ -4,6 +4,7 @@ import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admissio
 import type { Account } from './core/answering/account.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
+import type { AdminStore } from './ports/admin.ts'
 
 /** A key as its tenant's limits make it: all that a request needs to know of its caller. */
 export interface Caller {
@@ -133,6 +134,7 @@ export interface Services {
   readonly gates: AccountGates
   readonly limits: RequestLimits
   readonly usage: UsageReader
+  readonly admin: AdminStore
   readonly upstream: Upstream
   readonly now: () => number
   readonly random: () => number

@@ -4,7 +4,9 @@ import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
+import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
+import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
 import { SqliteUsage } from '../adapters/sqlite/usage-store.ts'
 import { upstashRequestLimits } from '../adapters/upstash/request-limits.ts'
 import type { Config } from '../config.ts'
@@ -43,6 +45,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     gates,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log }),
     usage,
+    admin: sqlAdminStore(sqliteSessions(db)),
     upstream: anthropicUpstream(),
     now: Date.now,
     random: Math.random,

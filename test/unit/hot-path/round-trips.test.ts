@@ -76,6 +76,7 @@ async function services(): Promise<Services> {
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
+    admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: anthropicUpstream(),
     now: Date.now,
     random: Math.random,

@@ -1,0 +1,40 @@
+-- The admin plane: what was changed by whom, answers that can be given again, and what keys need to be rotated.
+
+-- Who did what. `before` and `after` are JSON as the API shows it; no secret is in either.
+CREATE TABLE admin_events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  tenant TEXT,
+  request_id TEXT NOT NULL,
+  before TEXT,
+  after TEXT
+) STRICT;
+
+CREATE INDEX admin_events_by_target ON admin_events (target, seq);
+CREATE INDEX admin_events_by_tenant ON admin_events (tenant, seq) WHERE tenant IS NOT NULL;
+CREATE INDEX admin_events_by_time ON admin_events (at);
+
+-- Answers to requests with an `idempotency-key`, each written in the transaction of its change. Kept for a day.
+CREATE TABLE admin_answers (
+  -- A keyed hash of the caller's key.
+  name TEXT NOT NULL PRIMARY KEY,
+  fingerprint TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  -- AES-GCM under a key derived from KEY_PEPPER: an answer may hold a secret that is shown once.
+  sealed TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX admin_answers_by_time ON admin_answers (at);
+
+-- A rotated key's former secret, which works until then.
+ALTER TABLE keys ADD COLUMN previous_hash TEXT;
+ALTER TABLE keys ADD COLUMN previous_expires_at INTEGER;
+-- A key that was deleted: disabled for ever and shown nowhere, but its holder is told that it was revoked.
+ALTER TABLE keys ADD COLUMN revoked_at INTEGER;
+
+CREATE INDEX tenants_by_age ON tenants (created_at, id);

@@ -1,0 +1,101 @@
+// The ports of the admin plane. A session is one admin request's view of the database: what it reads is at least
+// as new as the bookmark that it was opened with. Each write is all or nothing, together with its audit row.
+import type { Tier } from '../core/money/tier.ts'
+
+export interface AdminStore {
+  open(view: AdminView): AdminSession
+}
+
+export interface AdminView {
+  /** `nearest`: a replica may answer. `primary`: what a change must be decided on. */
+  readonly from: 'nearest' | 'primary'
+  /** What the caller has seen already; null: nothing. */
+  readonly bookmark: string | null
+}
+
+/** Every method throws GatewayError `store_unavailable` when the database cannot be asked. */
+export interface AdminSession extends TierRecords, EventRecords {
+  /** For the caller's next request, so that it sees what this one saw; null where the store has none. */
+  bookmark(): string | null
+  /** The answer to a request that was made before, less than a day ago. */
+  findAnswer(name: string, since: number): Promise<StoredAnswer | null>
+}
+
+/** Who changes something, when, and how it is kept from being done twice. */
+export interface AdminWrite {
+  /** Epoch ms. */
+  readonly at: number
+  readonly actor: string
+  readonly requestId: string
+  readonly eventId: string
+  /** Kept with the change itself: a second one of the same name fails, and the change with it. */
+  readonly answer: StoredAnswer | null
+}
+
+export interface StoredAnswer {
+  /** A hash of the caller's `idempotency-key`. */
+  readonly name: string
+  /** A hash of what was asked. */
+  readonly fingerprint: string
+  readonly status: number
+  /** The answer's body, encrypted: it may hold a secret that is shown once. */
+  readonly sealed: string
+}
+
+/** Entries after a place in a fixed order; one more than asked for is not given, but said. */
+export interface Page {
+  readonly limit: number
+  /** Where the page before ended; null: from the start. */
+  readonly after: Place | null
+}
+
+/** The values of the last entry by which a list is ordered. */
+export type Place = readonly (string | number)[]
+
+export interface Listed<T> {
+  readonly data: readonly T[]
+  /** Where to go on; null: there is no more. */
+  readonly next: Place | null
+}
+
+export interface TierRecords {
+  findTier(name: string): Promise<Tier | null>
+  /** By name. */
+  listTiers(page: Page): Promise<Listed<Tier>>
+  putTier(tier: Tier, write: AdminWrite): Promise<void>
+}
+
+export interface AuditEvent {
+  readonly id: string
+  /** Epoch ms. */
+  readonly at: number
+  readonly actor: string
+  /** `<what>.<done>`, such as `tenant.create`. */
+  readonly action: string
+  /** The id of what was changed. */
+  readonly target: string
+  readonly tenant: string | null
+  readonly requestId: string
+  /** As the API shows it, without secrets; null: there was none. */
+  readonly before: unknown
+  readonly after: unknown
+}
+
+export interface EventFilter {
+  readonly action: string | null
+  readonly target: string | null
+  readonly tenant: string | null
+  /** Epoch ms, inclusive. */
+  readonly from: number | null
+  readonly to: number | null
+}
+
+export interface EventRecords {
+  /** The latest first. */
+  listEvents(filter: EventFilter, page: Page): Promise<Listed<AuditEvent>>
+  /** For what is changed elsewhere than in the database. */
+  addEvent(
+    event: Omit<AuditEvent, 'id' | 'at' | 'actor' | 'requestId'>,
+    write: AdminWrite,
+  ): Promise<void>
+}
