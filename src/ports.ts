@@ -37,11 +37,12 @@ export interface AccountGates {
   /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
   admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
-  /**
-   * Best effort: a renewal that is lost is made good by the next. `answering`: bytes have come, so a probe that lasts
-   * is not a lost one.
-   */
-  renew(account: Account, lease: Lease, progress: { readonly answering: boolean }): Promise<void>
+  /** Never throws. `answering`: bytes have come, so a probe that lasts is not a lost one. */
+  renew(
+    account: Account,
+    lease: Lease,
+    progress: { readonly answering: boolean },
+  ): Promise<LeaseStanding>
   /** Whether some call could be admitted now; throws when the gate cannot be reached. For GET /ready. */
   isUsable(account: Account): Promise<boolean>
   /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */
@@ -51,6 +52,15 @@ export interface AccountGates {
 export interface GateUnavailable {
   readonly kind: 'unavailable'
 }
+
+/** What a holder knows of its lease after it asked to keep it. */
+export type LeaseStanding =
+  /** The gate counts it until then, epoch ms. */
+  | { readonly kind: 'held'; readonly until: number }
+  /** The gate says that the call has ended. */
+  | { readonly kind: 'over' }
+  /** No answer: what was said last still holds. */
+  | { readonly kind: 'unknown' }
 
 /** The tenant's request-rate windows. One store round trip for all of them. */
 export interface RequestLimits {
@@ -100,6 +110,8 @@ export interface UpstreamCall {
   readonly headers: Headers
   readonly body: Uint8Array | null
   readonly signal: AbortSignal
+  /** Called once it is known that a connection stands; at once where that cannot be told. */
+  onConnected(): void
 }
 
 export interface UsageRow {

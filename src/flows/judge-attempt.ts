@@ -1,6 +1,6 @@
 // Turns what came of an attempt into what follows from it: for the gate, for the bill, for another try, and for the
 // caller if it was the last.
-import type { FailureCause, Outcome } from '../core/admission/admission.ts'
+import type { Outcome } from '../core/admission/admission.ts'
 import { parseRateObservation } from '../core/answering/rate-headers.ts'
 import {
   type Advice,
@@ -12,10 +12,11 @@ import { fieldsOf, readOpenAiUsage, readUsage } from '../core/answering/usage.ts
 import type { Reason } from '../core/errors.ts'
 import type { Services } from '../ports.ts'
 import type { Call } from './call.ts'
-import type { StreamEnd } from './relay-stream.ts'
+import { LEASE_LOST, type StreamEnd } from './relay-stream.ts'
 import type { Attempt, OpenStream } from './send-attempt.ts'
 import type { AttemptEnd } from './settle-call.ts'
 import type { Meter } from './meter.ts'
+import type { BreakCause } from './watch.ts'
 import { recordUsage, type Spent } from './record-usage.ts'
 
 export type Verdict = StreamingAttempt | AnsweredAttempt | FailedAttempt | LeftAttempt
@@ -61,7 +62,7 @@ export function judgeAttempt(services: Services, call: Call, attempt: Attempt): 
       }
     }
     case 'broken':
-      return broken(attempt.cause)
+      return broken(call, attempt.cause, spentOf(attempt.meter))
     case 'stream':
       return judgeFirstEvent(services, call, attempt)
     case 'whole':
@@ -100,7 +101,7 @@ function judgeWhole(
   const parsed = parseJson(body)
   const now = services.now()
   if (response.status < 300 && (parsed === undefined || !isJson(response))) {
-    return broken('invalid_body')
+    return broken(call, 'invalid_body', null)
   }
   const judgement = judgeAnswer(
     {
@@ -145,11 +146,8 @@ export function endOfStream(
   { stream, response }: StreamingAttempt,
   end: StreamEnd,
 ): AttemptEnd {
-  const outcome: Outcome =
-    end.kind === 'broken'
-      ? { kind: 'failed', cause: end.cause }
-      : // A caller that leaves an answer half read says nothing against the account, which was serving it.
-        { kind: 'served' }
+  // A caller that leaves an answer half read says nothing against the account, which was serving it.
+  const outcome: Outcome = end.kind === 'broken' ? outcomeOf(end.cause) : { kind: 'served' }
   return {
     ...endWith(call, outcome, spentOf(stream.meter)),
     rate: parseRateObservation(response.headers, services.now()),
@@ -177,9 +175,13 @@ function readSpent(call: Call, answer: unknown): Spent | null {
   return usage === null ? null : { usage, model: typeof model === 'string' ? model : null }
 }
 
-const broken = (cause: FailureCause): FailedAttempt => ({
+/** A lease that was lost is between the gate and us: it says nothing of the account. */
+const outcomeOf = (cause: BreakCause): Outcome =>
+  cause === 'lease_lost' ? { kind: 'ignored' } : { kind: 'failed', cause }
+
+const broken = (call: Call, cause: BreakCause, spent: Spent | null): FailedAttempt => ({
   kind: 'failed',
-  end: { outcome: { kind: 'failed', cause }, rate: null, usage: null },
+  end: endWith(call, outcomeOf(cause), spent),
   // The time is used up: another try would have none left.
   retryable: cause !== 'total_timeout',
   retryAfterMs: null,
@@ -187,10 +189,12 @@ const broken = (cause: FailureCause): FailedAttempt => ({
   ...tellBroken(cause),
 })
 
-function tellBroken(cause: FailureCause): { reason: Reason; message: string } {
+function tellBroken(cause: BreakCause): { reason: Reason; message: string } {
   switch (cause) {
     case 'invalid_body':
       return { reason: 'upstream_invalid', message: "Claude's answer cannot be read" }
+    case 'lease_lost':
+      return { reason: 'gate_unavailable', message: LEASE_LOST }
     case 'connect_timeout':
     case 'first_byte_timeout':
     case 'idle_timeout':

@@ -1,12 +1,12 @@
 // Passes a stream's bytes on untouched, once each through JavaScript, while the meter counts them. Ends exactly
 // once, and tells how: complete, broken (said as `event: error`, never a silent end), or left by its caller.
-import type { FailureCause } from '../core/admission/admission.ts'
 import { errorEvent, GatewayError } from '../core/errors.ts'
 import type { OpenStream } from './send-attempt.ts'
+import type { BreakCause } from './watch.ts'
 
 export type StreamEnd =
   | { readonly kind: 'complete' }
-  | { readonly kind: 'broken'; readonly cause: FailureCause }
+  | { readonly kind: 'broken'; readonly cause: BreakCause }
   | { readonly kind: 'caller_gone' }
 
 /** A comment by the SSE standard: clients ignore it, proxies see bytes. */
@@ -31,7 +31,7 @@ export function relayStream(stream: OpenStream, options: RelayOptions): Readable
   }
   const breakOff = (
     controller: ReadableStreamDefaultController<Uint8Array>,
-    cause: FailureCause,
+    cause: BreakCause,
   ): void => {
     if (!ended) {
       const event = errorEvent(midStreamError(cause), options.requestId, meter.atBoundary)
@@ -90,7 +90,11 @@ export function relayStream(stream: OpenStream, options: RelayOptions): Readable
   )
 }
 
-function midStreamError(cause: FailureCause): GatewayError {
+/** Said where a call must end because its account's gate did not confirm its slot in time. */
+export const LEASE_LOST = "The account's gate cannot be reached, and the slot of this call is over"
+
+function midStreamError(cause: BreakCause): GatewayError {
+  if (cause === 'lease_lost') return new GatewayError('gate_unavailable', LEASE_LOST)
   if (cause.endsWith('_timeout')) {
     const what = cause === 'total_timeout' ? 'took longer than allowed' : 'fell silent'
     return new GatewayError('upstream_timeout', `Claude's stream ${what}`)

@@ -1,12 +1,11 @@
 // One attempt: sends the call with one account's credential and waits for the first thing that decides: the whole
 // answer, or a stream's first event. Nothing of it has reached the caller yet.
-import type { FailureCause } from '../core/admission/admission.ts'
 import type { Services } from '../ports.ts'
 import type { Held } from './admit-call.ts'
 import type { Call } from './call.ts'
 import { type Meter, openMeter } from './meter.ts'
 import { concat } from './read-body.ts'
-import { type Interruption, Watch } from './watch.ts'
+import { type BreakCause, type Interruption, Watch } from './watch.ts'
 
 export type Attempt =
   | {
@@ -15,7 +14,12 @@ export type Attempt =
       readonly stream: OpenStream
     }
   | { readonly kind: 'whole'; readonly response: Response; readonly body: Uint8Array }
-  | { readonly kind: 'broken'; readonly cause: FailureCause; readonly error: unknown }
+  | {
+      readonly kind: 'broken'
+      readonly cause: BreakCause
+      readonly error: unknown
+      readonly meter: Meter | null
+    }
   | { readonly kind: 'caller_gone'; readonly meter: Meter | null }
 
 /** A stream whose first event has come, and what was read of it so far. */
@@ -35,6 +39,7 @@ export async function sendAttempt(services: Services, call: Call, held: Held): P
       headers: call.headers,
       body: call.body,
       signal: watch.signal,
+      onConnected: watch.connected,
     })
     if (isEventStream(response) && response.body !== null) {
       return await openStream(call, response, response.body.getReader(), watch)
@@ -62,7 +67,8 @@ async function openStream(
       const { value, done } = await reader.read()
       if (done) {
         watch.stop()
-        return { kind: 'broken', cause: 'cut', error: new Error('The stream had no event') }
+        const error = new Error('The stream had no event')
+        return { kind: 'broken', cause: 'cut', error, meter }
       }
       watch.touch()
       head.push(value)
@@ -91,7 +97,7 @@ async function readWhole(response: Response, watch: Watch): Promise<Uint8Array> 
 
 function brokenBy(interruption: Interruption | null, error: unknown, meter: Meter | null): Attempt {
   if (interruption === 'caller_gone') return { kind: 'caller_gone', meter }
-  return { kind: 'broken', cause: interruption ?? 'connection', error }
+  return { kind: 'broken', cause: interruption ?? 'connection', error, meter }
 }
 
 const isEventStream = (response: Response): boolean =>
@@ -101,10 +107,14 @@ const isEventStream = (response: Response): boolean =>
 function watchCall(services: Services, call: Call, held: Held): Watch {
   const { upstream, gate } = services.config
   return new Watch({
-    settings: { ...upstream, renewMs: gate.leaseRenewMs },
+    settings: { ...upstream, leaseTtlMs: gate.leaseTtlMs, leaseRenewMs: gate.leaseRenewMs },
     callerSignal: call.scope.signal,
-    requestedAt: call.scope.startedAt,
+    leaseExpiresAt: held.lease.expiresAt,
     now: services.now,
-    renew: (progress) => call.scope.defer(services.gates.renew(held.account, held.lease, progress)),
+    renew: (progress) => {
+      const renewing = services.gates.renew(held.account, held.lease, progress)
+      call.scope.defer(renewing)
+      return renewing
+    },
   })
 }

@@ -1,25 +1,32 @@
-// Watches one upstream call: its four deadlines, its lease's renewal, the caller's presence, and silence. One timer
-// for all of it, set to what is due next, so that a chunk of a stream costs no timer.
+// Watches one upstream call: its four deadlines, its lease, the caller's presence, and silence. One timer for all of
+// it, set to what is due next, so that a chunk of a stream costs no timer.
 import type { FailureCause } from '../core/admission/admission.ts'
+import { holdsUntil, type LeaseTimes } from '../core/admission/hold-on.ts'
+import type { LeaseStanding } from '../ports.ts'
 
-export interface WatchSettings {
+export interface WatchSettings extends LeaseTimes {
+  readonly connectTimeoutMs: number
   readonly firstByteTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly totalTimeoutMs: number
   readonly pingMs: number
-  readonly renewMs: number
 }
 
 export interface WatchOptions {
   readonly settings: WatchSettings
   readonly callerSignal: AbortSignal
-  /** When the caller's request came: the total deadline counts from here, over all attempts. */
-  readonly requestedAt: number
+  /** Until when the gate counts the call's lease, epoch ms. */
+  readonly leaseExpiresAt: number
   now(): number
-  renew(progress: { readonly answering: boolean }): void
+  renew(progress: { readonly answering: boolean }): Promise<LeaseStanding>
 }
 
-export type Interruption = FailureCause | 'caller_gone'
+/** `lease_lost`: the gate may have given the slot to another call, so this one must not go on. */
+export type BreakCause = FailureCause | 'lease_lost'
+export type Interruption = BreakCause | 'caller_gone'
+
+/** After a renewal that went unanswered the next comes this much sooner. */
+const HURRY = 4
 
 export class Watch {
   /** Aborts the upstream call. */
@@ -28,10 +35,13 @@ export class Watch {
   interruption: Interruption | null = null
   readonly #options: WatchOptions
   readonly #controller = new AbortController()
+  readonly #startedAt: number
   #timer: ReturnType<typeof setTimeout> | undefined
+  #isConnected = false
   #hasAnswered = false
   #lastByteAt: number
   #renewAt: number
+  #heldUntil: number
   #pingAt = Infinity
   #onSilence: (() => void) | null = null
 
@@ -39,11 +49,18 @@ export class Watch {
     this.#options = options
     this.signal = this.#controller.signal
     const now = options.now()
+    this.#startedAt = now
     this.#lastByteAt = now
-    this.#renewAt = now + options.settings.renewMs
+    this.#renewAt = now + options.settings.leaseRenewMs
+    this.#heldUntil = holdsUntil(options.leaseExpiresAt, options.settings)
     if (options.callerSignal.aborted) this.#callerGone()
     else options.callerSignal.addEventListener('abort', this.#callerGone)
     this.#arm(now)
+  }
+
+  /** From now on the first byte is waited for. The timer finds out by itself: a connection costs none. */
+  readonly connected = (): void => {
+    this.#isConnected = true
   }
 
   /** Bytes came: the first ones end the first-byte deadline and begin the idle one. */
@@ -51,6 +68,7 @@ export class Watch {
     this.#lastByteAt = this.#options.now()
     if (this.#onSilence !== null) this.#pingAt = this.#lastByteAt + this.#options.settings.pingMs
     if (this.#hasAnswered) return
+    this.#isConnected = true
     this.#hasAnswered = true
     this.#arm(this.#lastByteAt)
   }
@@ -85,13 +103,20 @@ export class Watch {
     this.#timer = setTimeout(() => this.#check(), Math.max(0, due - now))
   }
 
-  #deadline(): { at: number; cause: FailureCause } {
-    const { settings, requestedAt } = this.#options
-    const totalAt = requestedAt + settings.totalTimeoutMs
-    const silenceAt =
-      this.#lastByteAt + (this.#hasAnswered ? settings.idleTimeoutMs : settings.firstByteTimeoutMs)
-    if (totalAt <= silenceAt) return { at: totalAt, cause: 'total_timeout' }
-    return { at: silenceAt, cause: this.#hasAnswered ? 'idle_timeout' : 'first_byte_timeout' }
+  #deadline(): { at: number; cause: BreakCause } {
+    const silence = this.#silenceEnds()
+    const totalAt = this.#startedAt + this.#options.settings.totalTimeoutMs
+    const first = totalAt <= silence.at ? { at: totalAt, cause: 'total_timeout' as const } : silence
+    return this.#heldUntil < first.at ? { at: this.#heldUntil, cause: 'lease_lost' } : first
+  }
+
+  #silenceEnds(): { at: number; cause: FailureCause } {
+    const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = this.#options.settings
+    if (this.#hasAnswered) return { at: this.#lastByteAt + idleTimeoutMs, cause: 'idle_timeout' }
+    if (!this.#isConnected && connectTimeoutMs < firstByteTimeoutMs) {
+      return { at: this.#startedAt + connectTimeoutMs, cause: 'connect_timeout' }
+    }
+    return { at: this.#startedAt + firstByteTimeoutMs, cause: 'first_byte_timeout' }
   }
 
   #check(): void {
@@ -99,13 +124,26 @@ export class Watch {
     const deadline = this.#deadline()
     if (now >= deadline.at) return this.interrupt(deadline.cause)
     if (now >= this.#renewAt) {
-      this.#renewAt = now + this.#options.settings.renewMs
-      this.#options.renew({ answering: this.#hasAnswered })
+      this.#renewAt = now + this.#options.settings.leaseRenewMs
+      void this.#options.renew({ answering: this.#hasAnswered }).then(this.#renewed)
     }
     if (now >= this.#pingAt) {
       this.#pingAt = now + this.#options.settings.pingMs
       this.#onSilence?.()
     }
+    this.#arm(now)
+  }
+
+  readonly #renewed = (standing: LeaseStanding): void => {
+    if (this.#timer === undefined) return
+    const { settings } = this.#options
+    const now = this.#options.now()
+    if (standing.kind === 'over') return this.interrupt('lease_lost')
+    if (standing.kind === 'held') {
+      this.#heldUntil = holdsUntil(standing.until, settings)
+      // A gate that restarted may promise less than a whole lease.
+      this.#renewAt = Math.min(this.#renewAt, (now + this.#heldUntil) / 2)
+    } else this.#renewAt = Math.min(this.#renewAt, now + settings.leaseRenewMs / HURRY)
     this.#arm(now)
   }
 }

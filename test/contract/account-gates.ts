@@ -102,9 +102,17 @@ export function describeAccountGates(name: string, make: () => GatesUnderTest): 
 
     test('renew a lease, and settle one that nobody knows, without complaint', async () => {
       const lease = leaseOf(await gates.admit(account, ask('a')))
-      await gates.renew(account, lease, { answering: false })
+      const standing = await gates.renew(account, lease, { answering: false })
+      expect(standing.kind).toBe('held')
+      expect(standing.kind === 'held' && standing.until).toBeGreaterThanOrEqual(lease.expiresAt)
       await gates.settle(account, settlement('unknown', served, { epoch: lease.epoch }))
       expect(await gates.admit(account, ask('b', { limit: 1 }))).toMatchObject({ kind: 'refused' })
+    })
+
+    test('tell the holder of a lease that has ended', async () => {
+      const lease = leaseOf(await gates.admit(account, ask('a')))
+      await end(lease.id, lease.epoch)
+      expect(await gates.renew(account, lease, { answering: false })).toEqual({ kind: 'over' })
     })
 
     test('are usable while calls pass, full or not, and not while the breaker is open', async () => {

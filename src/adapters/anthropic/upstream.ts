@@ -4,7 +4,10 @@ import type { Account } from '../../core/answering/account.ts'
 import type { Upstream, UpstreamCall } from '../../ports.ts'
 
 export const anthropicUpstream = (): Upstream => ({
-  send: (account, call) => fetch(address(account, call), init(account, call)),
+  send: (account, call) => {
+    call.onConnected()
+    return fetch(address(account, call), init(account, call))
+  },
 })
 
 function init(account: Account, call: UpstreamCall): RequestInit {

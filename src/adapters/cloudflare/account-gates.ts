@@ -4,7 +4,7 @@
 import type { AccountGate } from '../../../durable-objects/account-gate.ts'
 import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission/admission.ts'
 import type { Account } from '../../core/answering/account.ts'
-import type { AccountGates, GateUnavailable } from '../../ports.ts'
+import type { AccountGates, GateUnavailable, LeaseStanding } from '../../ports.ts'
 
 export type GateStub = DurableObjectStub<AccountGate>
 export type GateNamespace = Pick<DurableObjectNamespace<AccountGate>, 'getByName'>
@@ -18,7 +18,7 @@ const SETTLE_DELAYS_MS = [50, 250, 1_000, 4_000]
 interface Held {
   witness: LeaseWitness
   /** The renewal that is under way. */
-  renewing: Promise<void> | null
+  renewing: Promise<unknown> | null
 }
 
 export function cloudflareAccountGates(
@@ -79,16 +79,19 @@ export function cloudflareAccountGates(
       const witness = own?.witness ?? null
       const renewal = { leaseId: lease.id, witness, answering }
       const renewing = call(account, async (stub) => stub.renew(renewal), MARGIN_MS).then(
-        (renewed) => {
-          if (renewed === null || own === undefined) return
-          own.witness = { ...own.witness, epoch: renewed.epoch, heldUntil: renewed.expiresAt }
+        (renewed): LeaseStanding => {
+          if (renewed === null) return { kind: 'over' }
+          const { epoch, expiresAt } = renewed
+          if (own !== undefined) own.witness = { ...own.witness, epoch, heldUntil: expiresAt }
+          return { kind: 'held', until: expiresAt }
         },
-        () => {
+        (): LeaseStanding => {
           if (own !== undefined) own.witness = { ...own.witness, certain: false }
+          return { kind: 'unknown' }
         },
       )
       if (own !== undefined) own.renewing = renewing
-      await renewing
+      return renewing
     },
 
     async isUsable(account) {

@@ -1,6 +1,12 @@
 // The gates in this process, on the same core: for the doorways without Durable Objects, and for tests. Nothing
 // outlives the process: neither leases, which end with it, nor usage, which is handed to the caller's keeper.
-import type { Admission, AdmissionAsk, Settlement } from '../../core/admission/admission.ts'
+import type {
+  Admission,
+  AdmissionAsk,
+  Lease,
+  Renewal,
+  Settlement,
+} from '../../core/admission/admission.ts'
 import type { Moment } from '../../core/admission/breaker.ts'
 import { isUsable } from '../../core/admission/door.ts'
 import { newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
@@ -8,7 +14,7 @@ import { admit, advance, cancel, nextWakeAt, renew, settle } from '../../core/ad
 import type { GateSettings } from '../../core/admission/settings.ts'
 import type { Account } from '../../core/answering/account.ts'
 import type { UsageRecord } from '../../core/money/usage-record.ts'
-import type { AccountGates } from '../../ports.ts'
+import type { AccountGates, LeaseStanding } from '../../ports.ts'
 
 export interface MemoryGateOptions {
   readonly now: () => number
@@ -45,7 +51,7 @@ export function memoryAccountGates(
     },
     async renew(account, { id }, { answering }) {
       const renewal = { leaseId: id, witness: null, answering }
-      hostOf(account).decide((gate, at) => renew(gate, renewal, at)[1])
+      return hostOf(account).renew(renewal)
     },
     async isUsable(account) {
       return hostOf(account).isUsable()
@@ -97,6 +103,16 @@ class GateHost {
     await this.#options.keepUsage?.(leaseId, usage)
   }
 
+  renew(renewal: Renewal): LeaseStanding {
+    let lease: Lease | null = null
+    this.decide((gate, at) => {
+      const [renewed, resolved] = renew(gate, renewal, at)
+      lease = renewed
+      return resolved
+    })
+    return standingOf(lease)
+  }
+
   isUsable(): boolean {
     this.decide(advance)
     return isUsable(this.gate, this.#options.now())
@@ -128,5 +144,8 @@ class GateHost {
     this.#timer = setTimeout(() => this.decide(advance), Math.max(0, next - now))
   }
 }
+
+const standingOf = (lease: Lease | null): LeaseStanding =>
+  lease === null ? { kind: 'over' } : { kind: 'held', until: lease.expiresAt }
 
 const COUNTED_MAX = 10_000

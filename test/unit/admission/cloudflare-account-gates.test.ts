@@ -156,7 +156,8 @@ describe('renew', () => {
   test('remembers what the gate confirmed', async () => {
     const gates = cloudflareAccountGates(namespace)
     await gates.admit(account, ask('l'))
-    await gates.renew(account, LEASE, { answering: false })
+    const standing = await gates.renew(account, LEASE, { answering: false })
+    expect(standing).toEqual({ kind: 'held', until: 90_000 })
     await gates.settle(account, settlement('l'))
     expect(witnessOf(callsOf('settle')[0])).toMatchObject({
       epoch: 2,
@@ -169,7 +170,7 @@ describe('renew', () => {
     answers['renew'] = fails()
     const gates = cloudflareAccountGates(namespace)
     await gates.admit(account, ask('l'))
-    await gates.renew(account, LEASE, { answering: false })
+    expect(await gates.renew(account, LEASE, { answering: false })).toEqual({ kind: 'unknown' })
     await gates.settle(account, settlement('l'))
     expect(witnessOf(callsOf('settle')[0])).toMatchObject({ heldUntil: 60_000, certain: false })
   })
