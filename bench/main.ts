@@ -8,6 +8,7 @@ import { canPin, NEIGHBOUR_CORE, pinSelf } from './cores.ts'
 import { type Measurement, measure } from './measure.ts'
 import { startNeighbours } from './neighbours.ts'
 import { describeMachine } from './machine.ts'
+import { profile } from './profile.ts'
 import { renderReport } from './report.ts'
 import type { Results } from './results.ts'
 import { runRobustness } from './robust.ts'
@@ -24,6 +25,8 @@ const usage = `npm run bench -- [--quick] [--only NAME,…] [--robust]
   --window MS    how long a scenario is measured in a round (750)
   --store S      lean (default) or bridge: what answers for Redis
   --entry FILE   another doorway for Sluice, for experiments
+  --beside FILE  one more Sluice with this doorway, of another clone: before and after in one run
+  --profile NAME where Sluice spends its JavaScript in this scenario
 `
 
 const { values } = parseArgs({
@@ -37,6 +40,8 @@ const { values } = parseArgs({
     window: { type: 'string' },
     store: { type: 'string', default: 'lean' },
     entry: { type: 'string' },
+    beside: { type: 'string' },
+    profile: { type: 'string' },
   },
 })
 
@@ -64,10 +69,16 @@ async function main(): Promise<void> {
     keep('robust', await runRobustness(options, say))
     return
   }
+  const scenario = SCENARIOS.find(({ name }) => name === values.profile)
+  if (scenario !== undefined) {
+    process.stdout.write(await profile(options, scenario, values.entry))
+    return
+  }
   const results = await runAll(options)
   const report = renderReport(results)
   process.stdout.write(`\n${report}`)
-  const isWhole = !values.quick && only.length === 0 && values.entry === undefined
+  const isWhole =
+    !values.quick && only.length === 0 && values.entry === undefined && values.beside === undefined
   if (!isWhole) return
   keep('results', results)
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), report)
@@ -123,6 +134,9 @@ async function startSubjects(
   if (wants('sluice')) {
     const { entry } = values
     subjects.push(await sluice(options, entry === undefined ? {} : { entry }))
+  }
+  if (values.beside !== undefined) {
+    subjects.push(await sluice(options, { entry: values.beside, name: 'beside' }))
   }
   if (wants('portkey')) {
     const peer = await portkey(options)

@@ -11,6 +11,7 @@ const SUBJECTS = [
   ['floor', 'floor'],
   ['floor-again', 'floor again'],
   ['sluice', 'Sluice'],
+  ['beside', 'Sluice beside'],
   ['portkey', 'Portkey on Node'],
 ] as const
 
