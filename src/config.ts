@@ -7,6 +7,8 @@ import type { Account } from './core/answering/account.ts'
 
 export interface Config {
   readonly accounts: readonly Account[]
+  /** Of accounts that name none. */
+  readonly baseUrl: string
   readonly adminToken: string
   readonly bodyMaxBytes: number
   readonly gate: GateSettings
@@ -85,6 +87,7 @@ export function parseConfig(env: unknown): Config {
 function toConfig(settings: Settings, accounts: readonly Account[]): Config {
   return {
     accounts,
+    baseUrl: settings.ANTHROPIC_BASE_URL,
     adminToken: settings.ADMIN_TOKEN,
     bodyMaxBytes: settings.SLUICE_BODY_MAX_BYTES,
     keys: { pepper: settings.KEY_PEPPER, cacheMs: settings.SLUICE_KEY_CACHE_MS },

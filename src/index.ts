@@ -3,6 +3,7 @@
 import { env } from 'cloudflare:workers'
 import { createApp } from './app.ts'
 import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
+import { d1AccountStore } from './adapters/cloudflare/account-store.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
@@ -11,6 +12,7 @@ import { sqlAdminStore } from './adapters/sql/admin-store.ts'
 import { upstashRequestLimits } from './adapters/upstash/request-limits.ts'
 import { logToConsole } from './adapters/console-log.ts'
 import { parseConfig } from './config.ts'
+import { openAccountDirectory } from './flows/account-directory.ts'
 import type { Services } from './ports.ts'
 
 export { AccountGate } from '../durable-objects/account-gate.ts'
@@ -19,14 +21,19 @@ const config = parseConfig(env)
 const { ACCOUNT_GATE, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
+const accounts = openAccountDirectory(config, {
+  store: d1AccountStore(DB),
+  now: Date.now,
+  log: logToConsole,
+})
 
 const services: Services = {
   config,
-  accounts: config.accounts,
+  accounts,
   keys: d1KeyStore(DB),
   gates,
   limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
-  usage: d1UsageReader(DB, config.accounts, (account) => gates.stubOf(account)),
+  usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream(),
   now: Date.now,

@@ -1,7 +1,7 @@
 // Every interface that the flows depend on, and the bag that carries them. Adapters live in src/adapters;
 // each port has one contract suite in test/contract that every adapter passes.
 import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admission/admission.ts'
-import type { Account } from './core/answering/account.ts'
+import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
@@ -31,6 +31,29 @@ export interface KeyStore {
   ping(): Promise<void>
   /** True when some tenant or key allows this browser origin: a CORS preflight carries no key. */
   allowsOrigin(origin: string): Promise<boolean>
+}
+
+/** The accounts as this isolate knows them, those of the settings and those that joined while it runs. */
+export interface AccountDirectory {
+  /**
+   * Those that a call may go to, draining ones among them: at once where the list is fresh or its store is down, else
+   * after one read. Never throws. `defer` keeps a read alive when the caller that began it leaves.
+   */
+  usable(defer?: (work: Promise<unknown>) => void): readonly Account[] | Promise<readonly Account[]>
+  /** Reads the list again now, so that this isolate sees its own change. */
+  refresh(): Promise<void>
+}
+
+/** What is kept of accounts beside the settings. */
+export interface AccountStore {
+  /** Throws when the store cannot be asked. `newest`: with every write that was acknowledged before. */
+  listAccounts(freshness: 'nearest' | 'newest'): Promise<StoredAccounts>
+}
+
+export interface StoredAccounts {
+  readonly accounts: readonly StoredAccount[]
+  /** Rows that say nothing clear: they must not hide the others. */
+  readonly unreadable: readonly UnusableAccount[]
 }
 
 export interface AccountGates {
@@ -141,7 +164,7 @@ export interface LogLine {
 
 export interface Services {
   readonly config: Config
-  readonly accounts: readonly Account[]
+  readonly accounts: AccountDirectory
   readonly keys: KeyStore
   readonly gates: AccountGates
   readonly limits: RequestLimits

@@ -66,6 +66,7 @@ function readAccount(entry: unknown, index: number, fallbackUrl: string): ReadAc
     backup: wire.backup,
     models: wire.models,
     locationHint: wire.location_hint ?? null,
+    draining: false,
   }
   const isOrdered = account.minConcurrent <= account.maxConcurrent
   const problem = `${name}.min_concurrent: expected at most max_concurrent`

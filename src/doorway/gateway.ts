@@ -3,6 +3,7 @@
 import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
+import { sqliteAccountStore } from '../adapters/sqlite/account-store.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
@@ -11,6 +12,7 @@ import { SqliteUsage } from '../adapters/sqlite/usage-store.ts'
 import { upstashRequestLimits } from '../adapters/upstash/request-limits.ts'
 import type { Config } from '../config.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
+import { openAccountDirectory } from '../flows/account-directory.ts'
 import type { LogLine } from '../ports.ts'
 import { Deferred } from './deferred.ts'
 
@@ -40,7 +42,11 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
   })
   const app = createApp({
     config,
-    accounts: config.accounts,
+    accounts: openAccountDirectory(config, {
+      store: sqliteAccountStore(db),
+      now: Date.now,
+      log,
+    }),
     keys: sqliteKeyStore(db),
     gates,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log }),

@@ -115,7 +115,7 @@ class Asker {
       account: {
         maxConcurrent: account.maxConcurrent,
         minConcurrent: account.minConcurrent,
-        draining: false,
+        draining: account.draining,
       },
     }
   }

@@ -20,7 +20,7 @@ export type AuthResult =
   | { readonly kind: 'refused'; readonly reason: KeyRefusal }
 
 export interface AuthenticatorOptions {
-  readonly keys: KeyStore
+  readonly keys: Pick<KeyStore, 'findKey'>
   readonly pepper: string
   readonly cacheMs: number
   readonly now: () => number

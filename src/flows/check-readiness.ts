@@ -17,20 +17,22 @@ export interface Readiness {
 const PROBE_TIMEOUT_MS = 2_000
 
 export async function checkReadiness(services: Services): Promise<Readiness> {
+  const accounts = await services.accounts.usable()
   const [redis, d1, ...states] = await Promise.all([
     time(services, () => services.limits.ping()),
     time(services, () => services.keys.ping()),
-    ...services.accounts.map((account) =>
+    ...accounts.map((account) =>
       time(services, async () => {
+        if (account.draining) throw new Error('The account is draining')
         if (!(await services.gates.isUsable(account))) throw new Error('The account is not usable')
       }),
     ),
   ])
-  const accounts = Object.fromEntries(
-    services.accounts.map((account, index) => [account.id, states[index] ?? failing]),
+  const byId = Object.fromEntries(
+    accounts.map((account, index) => [account.id, states[index] ?? failing]),
   )
   const usable = states.some((state) => state.state === 'ok')
-  return { ready: redis.state === 'ok' && d1.state === 'ok' && usable, redis, d1, accounts }
+  return { ready: redis.state === 'ok' && d1.state === 'ok' && usable, redis, d1, accounts: byId }
 }
 
 const failing: PartState = { state: 'failing', ms: 0 }

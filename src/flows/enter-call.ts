@@ -18,7 +18,9 @@ export interface Entered {
 
 /** Throws the refusal; null: the caller left while it waited. */
 export async function enterCall(services: Services, call: Call): Promise<Entered | null> {
-  const candidates = chooseAccounts(services, call)
+  // Known on a warm path; the key's own read has taken this one along where it was not.
+  const accounts = await services.accounts.usable((work) => call.scope.defer(work))
+  const candidates = chooseAccounts(services, call, accounts)
   const startedAt = services.now()
   const taking = services.limits.take(call.caller)
   // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled.
@@ -50,7 +52,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
     }
     call.scope.defer(services.limits.refund(call.caller))
     if (entrance.kind === 'caller_gone') return null
-    if (call.usesThread && services.accounts.length > 1) {
+    if (call.usesThread && accounts.length > 1) {
       throw threadUnsupported('thread: the account that keeps this thread cannot take the call now')
     }
     throw refusalOf(entrance.refusals, services.now())
@@ -63,8 +65,12 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
  * A thread lives on the account that made it, and every call of a key must find it without a store: the one that the
  * key prefers, and no other.
  */
-function chooseAccounts(services: Services, call: Call): readonly Account[] {
-  const ordered = orderAccounts(services.accounts, {
+function chooseAccounts(
+  services: Services,
+  call: Call,
+  accounts: readonly Account[],
+): readonly Account[] {
+  const ordered = orderAccounts(accounts, {
     model: call.model,
     affinity: call.usesThread ? `${call.caller.tenant}/${call.caller.keyId}` : call.affinity,
     random: services.random(),

@@ -6,7 +6,7 @@ import { matchesModel } from '../core/answering/model-glob.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
 import { GatewayError } from '../core/errors.ts'
 import { namesOrigin } from '../core/keys/origin.ts'
-import type { Caller, Services } from '../ports.ts'
+import type { Caller, KeyStore, Services } from '../ports.ts'
 import { createAuthenticator } from './authenticate.ts'
 import type { Call, CallKind, RequestScope } from './call.ts'
 import { refusalOfKey } from './refuse-key.ts'
@@ -58,7 +58,7 @@ export type Identifier = (request: Request, scope: RequestScope) => Promise<Call
 /** Who calls: the key, then the browser's origin. One for the isolate: it remembers the keys that it has read. */
 export function createIdentifier(services: Services): Identifier {
   const authenticate = createAuthenticator({
-    keys: services.keys,
+    keys: takingAccountsAlong(services),
     pepper: services.config.keys.pepper,
     cacheMs: services.config.keys.cacheMs,
     now: services.now,
@@ -73,6 +73,16 @@ export function createIdentifier(services: Services): Identifier {
       throw new GatewayError('origin_not_allowed', 'origin: this key may not be used from there')
     }
     return result.caller
+  }
+}
+
+/** Keys and accounts are trusted equally long, so a key is read when the accounts are: both then, side by side. */
+function takingAccountsAlong({ keys, accounts }: Services): Pick<KeyStore, 'findKey'> {
+  return {
+    findKey(keyId) {
+      void accounts.usable()
+      return keys.findKey(keyId)
+    },
   }
 }
 

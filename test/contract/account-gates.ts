@@ -20,6 +20,7 @@ export const anAccount = (id: string): Account => ({
   backup: false,
   models: ['*'],
   locationHint: null,
+  draining: false,
 })
 
 const leaseOf = (answer: Admission | GateUnavailable) => {

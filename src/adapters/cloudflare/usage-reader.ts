@@ -1,6 +1,6 @@
 // A tenant's usage: what D1 holds, and what the gates have not rolled up into it yet.
 import type { Account } from '../../core/answering/account.ts'
-import type { UsageReader } from '../../ports.ts'
+import type { AccountDirectory, UsageReader } from '../../ports.ts'
 import { type PendingUsageRow, readUsageOnce } from './usage-snapshot.ts'
 
 /** The one call that this needs of a gate's stub. */
@@ -10,12 +10,12 @@ export interface PendingUsage {
 
 export const d1UsageReader = (
   db: D1Database,
-  accounts: readonly Account[],
+  accounts: Pick<AccountDirectory, 'usable'>,
   gateOf: (account: Account) => PendingUsage,
 ): UsageReader => ({
   async findUsage(tenant, fromDay, toDay) {
     const pending = await Promise.all(
-      accounts.map((account) => gateOf(account).pendingUsage(tenant)),
+      (await accounts.usable()).map((account) => gateOf(account).pendingUsage(tenant)),
     )
     return readUsageOnce(db, { tenant, fromDay, toDay }, pending.flat())
   },

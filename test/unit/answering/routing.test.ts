@@ -16,6 +16,7 @@ const account = (id: string, fields: Partial<Account> = {}): Account => ({
   backup: false,
   models: ['*'],
   locationHint: null,
+  draining: false,
   ...fields,
 })
 const ids = (accounts: readonly Account[]): readonly string[] => accounts.map(({ id }) => id)

@@ -21,6 +21,7 @@ describe('a good configuration', () => {
         backup: false,
         models: ['*'],
         locationHint: null,
+        draining: false,
       },
     ])
     expect(config.redis).toBeNull()

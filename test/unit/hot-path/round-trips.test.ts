@@ -16,7 +16,9 @@ import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limi
 import { createApp } from '../../../src/app.ts'
 import { parseConfig } from '../../../src/config.ts'
 import type { AdmissionAsk, Settlement } from '../../../src/core/admission/admission.ts'
+import type { Account } from '../../../src/core/answering/account.ts'
 import { makeApiKey } from '../../../src/core/keys/api-key.ts'
+import { openAccountDirectory } from '../../../src/flows/account-directory.ts'
 import { createKeyHasher } from '../../../src/flows/hash-key.ts'
 import type { KeyStore, Services } from '../../../src/ports.ts'
 import { type RedisBridge, startRedisBridge } from '../../../tools/redis/server.ts'
@@ -71,7 +73,13 @@ async function services(): Promise<Services> {
   objects = memoryAccountGates(config.gate, { now: Date.now, random: Math.random })
   return {
     config,
-    accounts: config.accounts,
+    accounts: openAccountDirectory(config, {
+      store: {
+        listAccounts: () => noted('d1', Promise.resolve({ accounts: [], unreadable: [] })),
+      },
+      now: Date.now,
+      log: () => {},
+    }),
     keys: listed(await keyStore()),
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
@@ -108,7 +116,7 @@ function noted<T>(name: string, answer: T): T {
 }
 
 /** Stubs of objects that decide as the real ones do, in this process. */
-const namespaceOf = (accounts: Services['accounts']): GateNamespace =>
+const namespaceOf = (accounts: readonly Account[]): GateNamespace =>
   ({
     getByName(name: string) {
       const account = accounts.find(({ id }) => id === name)
