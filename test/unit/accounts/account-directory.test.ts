@@ -106,7 +106,7 @@ describe('the list', () => {
 describe('the reads', () => {
   test('are one for all who ask at the same moment', async () => {
     const directory = open()
-    await Promise.all(Array.from({ length: 100 }, () => directory.usable()))
+    await Promise.all(Array.from({ length: 100 }, async () => directory.usable()))
     expect(reads).toBe(1)
   })
 
