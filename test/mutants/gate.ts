@@ -1,24 +1,11 @@
-// Seeded faults of the gate and the test that each must fail. `node test/unit/admission/mutants.ts` applies them
-// one by one to a copy of the project, runs the named test, and writes the table mutants.md beside this file.
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
-interface Mutant {
-  readonly fault: string
-  readonly file: string
-  readonly from: string
-  readonly to: string
-  /** The test's file and a part of its title. */
-  readonly killedBy: readonly [file: string, title: string]
-}
+// Seeded faults of the gate: the pure core of admission and the object around it.
+import type { Mutant } from './mutant.ts'
 
 const CORE = 'src/core/admission'
 const UNIT = 'test/unit/admission'
 const WORKERD = 'test/workerd'
 
-const MUTANTS: readonly Mutant[] = [
+export const gateMutants: readonly Mutant[] = [
   {
     fault: 'no expiry',
     file: `${CORE}/leases.ts`,
@@ -224,97 +211,3 @@ const MUTANTS: readonly Mutant[] = [
     killedBy: [`${WORKERD}/gate-usage.test.ts`, 'delivered twice changes nothing'],
   },
 ]
-
-const root = join(import.meta.dirname, '../../..')
-const copy = mkdtempSync(join(tmpdir(), 'gate-mutants-'))
-const CONFIG = `
-import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig } from 'vitest/config'
-const bindings = {
-  ANTHROPIC_API_KEY: 'sk-ant-mutant-0000000',
-  ADMIN_TOKEN: 'a'.repeat(40),
-  KEY_PEPPER: 'p'.repeat(40),
-}
-const worker = { main: './test/support/gate-worker.ts', wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings } }
-export default defineConfig({ test: { projects: [
-  { test: { name: 'unit', include: ['test/unit/admission/*.test.ts'], testTimeout: 60_000 } },
-  { plugins: [cloudflareTest(worker)], test: { name: 'workerd', include: ['test/workerd/gate*.test.ts'], testTimeout: 20_000 } },
-] } })`
-
-function prepare(): void {
-  for (const folder of [
-    'src',
-    'durable-objects',
-    'test',
-    'migrations',
-    'wrangler.toml',
-    'package.json',
-    'tsconfig.json',
-  ]) {
-    cpSync(join(root, folder), join(copy, folder), { recursive: true })
-  }
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
-  writeFileSync(join(copy, 'vitest.config.ts'), CONFIG)
-}
-
-/** True when the named test ran and failed. */
-function isKilled({ killedBy: [file, title] }: Mutant): boolean {
-  const project = file.startsWith(WORKERD) ? 'workerd' : 'unit'
-  const output = join(copy, 'report.json')
-  rmSync(output, { force: true })
-  const reporter = ['--reporter', 'json', '--outputFile', output]
-  const command = ['vitest', 'run', '--project', project, file, '-t', title, ...reporter]
-  spawnSync('npx', command, { cwd: copy, stdio: 'ignore' })
-  const report = JSON.parse(readFileSync(output, 'utf8')) as {
-    readonly numFailedTests: number
-    readonly numPassedTests: number
-  }
-  if (report.numFailedTests + report.numPassedTests === 0) {
-    throw new Error(`Cannot judge by "${title}" as no such test ran in ${file}`)
-  }
-  return report.numFailedTests > 0
-}
-
-function apply(mutant: Mutant): boolean {
-  const path = join(copy, mutant.file)
-  const original = readFileSync(path, 'utf8')
-  if (original.split(mutant.from).length !== 2) {
-    throw new Error(`Cannot apply "${mutant.fault}": its place is not found once in ${mutant.file}`)
-  }
-  writeFileSync(
-    path,
-    original.replace(mutant.from, () => mutant.to),
-  )
-  try {
-    return isKilled(mutant)
-  } finally {
-    writeFileSync(path, original)
-  }
-}
-
-const lines = [
-  '# Seeded faults of the gate, and the tests that they fail',
-  '',
-  'Written by `node test/unit/admission/mutants.ts`, which applies each fault to a copy and runs the test.',
-  '',
-  '| fault | place | test | result |',
-  '| --- | --- | --- | --- |',
-]
-let survivors = 0
-try {
-  prepare()
-  for (const mutant of MUTANTS) {
-    const killed = apply(mutant)
-    if (!killed) survivors++
-    const [file, title] = mutant.killedBy
-    console.log(`${killed ? 'killed  ' : 'SURVIVED'} ${mutant.fault}`)
-    const test = `${file.replace('test/', '')}: ${title}`
-    lines.push(
-      `| ${mutant.fault} | \`${mutant.file}\` | ${test} | ${killed ? 'killed' : 'survived'} |`,
-    )
-  }
-} finally {
-  rmSync(copy, { recursive: true, force: true })
-}
-writeFileSync(join(import.meta.dirname, 'mutants.md'), `${lines.join('\n')}\n`)
-process.exitCode = survivors === 0 ? 0 : 1

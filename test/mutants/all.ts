@@ -1,0 +1,5 @@
+// Every seeded fault, in the order of the table.
+import { gateMutants } from './gate.ts'
+import type { Mutant } from './mutant.ts'
+
+export const MUTANTS: readonly Mutant[] = [...gateMutants]
