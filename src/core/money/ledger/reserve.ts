@@ -1,0 +1,171 @@
+// May this call run now? One decision over concurrency, tokens a minute and money, all or nothing: a refusal names every
+// limit that refuses, with the time at which it frees, and takes nothing.
+import { type Expected, foresee } from './estimates.ts'
+import type { Ledger, LedgerLease } from './ledger-state.ts'
+import { nextDayAt, nextMonthAt } from './periods.ts'
+import { holdFor, isSpent, type Purse, pursesOf } from './purse.ts'
+import { addTokens, type TokenWindow, wholeWindowFrom, whenUsedIsAtMost } from './token-window.ts'
+import type { LedgerAsk, LimitName, LimitRefusal } from './words.ts'
+
+/** A stream is given money for so many tokens at least, beside its input. */
+export const LEAST_SLICE_TOKENS = 256
+// Where the calls that run could use up what is left, a newcomer waits so long for their end before it trusts the past.
+const PATIENCE_MS = 2_000
+// A refused call asks again no sooner than this, for whatever it waits.
+const SOON_MS = 1_000
+
+export type Decision =
+  | { readonly kind: 'granted'; readonly lease: LedgerLease }
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'refused'; readonly refusals: readonly LimitRefusal[] }
+
+export function decide(ledger: Ledger, ask: LedgerAsk, now: number): Decision {
+  const expected = foresee(ledger.estimates, ask)
+  const purses = pursesOf(ledger, ask)
+  const refusals = [
+    ...refuseConcurrency(ledger, ask, now),
+    ...refuseTokens(ledger, ask, expected, now),
+    ...refuseMoney(purses, ask, now),
+    ...refuseBrowserToken(ledger, ask),
+  ]
+  if (refusals.length > 0) return { kind: 'refused', refusals }
+  const lease = leaseFor(ask, expected, now)
+  if (purses.length === 0) return { kind: 'granted', lease }
+  const { price, inputTokens } = ask
+  const least = inputTokens * price.inputMost + LEAST_SLICE_TOKENS * price.output
+  const most = mostNanoUsd(ask)
+  const hold = holdFor(purses, {
+    leastNanoUsd: ask.stream ? Math.min(least, most) : most,
+    mostNanoUsd: most,
+    boundNanoUsd: lease.boundNanoUsd,
+    isPatient: isPatient(ask, now),
+  })
+  return hold === null
+    ? { kind: 'busy' }
+    : { kind: 'granted', lease: { ...lease, holdNanoUsd: hold } }
+}
+
+export const isPatient = ({ at }: LedgerAsk, now: number): boolean => now - at >= PATIENCE_MS
+
+export const mostNanoUsd = ({ inputTokens, maxOutputTokens, price }: LedgerAsk): number =>
+  inputTokens * price.inputMost + maxOutputTokens * price.output
+
+/** As a lease stands before it holds money. */
+export function leaseFor(ask: LedgerAsk, expected: Expected, now: number): LedgerLease {
+  const { price } = ask
+  const bound = expected.boundOutputTokens
+  return {
+    ask,
+    grantedAt: now,
+    expiresAt: now + ask.ttlMs + ask.maxWaitMs,
+    inputTokens: expected.inputTokens,
+    outputTokens: expected.outputTokens,
+    holdNanoUsd: 0,
+    boundNanoUsd:
+      bound === null ? mostNanoUsd(ask) : ask.inputTokens * price.inputMost + bound * price.output,
+    likelyNanoUsd: expected.inputTokens * price.input + expected.outputTokens * price.output,
+    progress: null,
+  }
+}
+
+/** Takes what the decision granted. */
+export function take(ledger: Ledger, lease: LedgerLease, now: number): void {
+  const { ask } = lease
+  ledger.leases.set(ask.id, lease)
+  ledger.unsaved.leases.add(ask.id)
+  ledger.unsaved.record = true
+  ledger.nextExpiryAt = Math.min(ledger.nextExpiryAt, lease.expiresAt)
+  addTokens(ledger.input, lease.grantedAt, lease.inputTokens, now)
+  if (ask.token === null) return
+  const { id, expiresAt } = ask.token
+  const use = ledger.tokens.get(id) ?? { requests: 0, nanoUsd: 0, expiresAt }
+  use.requests += 1
+  ledger.tokens.set(id, use)
+  ledger.nextExpiryAt = Math.min(ledger.nextExpiryAt, expiresAt)
+  ledger.unsaved.tokens.add(id)
+}
+
+function refuseConcurrency(ledger: Ledger, { limits }: LedgerAsk, now: number): LimitRefusal[] {
+  const limit = limits.maxConcurrent
+  if (limit === null || ledger.leases.size < limit) return []
+  let frees = Infinity
+  for (const { ask, grantedAt, expiresAt } of ledger.leases.values()) {
+    const { tookMs } = foresee(ledger.estimates, ask)
+    frees = Math.min(frees, expiresAt, Math.max(now + SOON_MS, grantedAt + tookMs))
+  }
+  return [{ name: 'concurrency', limit, retryAt: Number.isFinite(frees) ? Math.ceil(frees) : null }]
+}
+
+function refuseTokens(
+  ledger: Ledger,
+  { limits }: LedgerAsk,
+  expected: Expected,
+  now: number,
+): LimitRefusal[] {
+  // What runs will count as produced when it ends.
+  const producing = sumOutput(ledger)
+  return [
+    ...refuseWindow('input_tokens', limits.inputTokensPerMinute, {
+      window: ledger.input,
+      running: 0,
+      wanted: expected.inputTokens,
+      now,
+    }),
+    ...refuseWindow('output_tokens', limits.outputTokensPerMinute, {
+      window: ledger.output,
+      running: producing,
+      wanted: expected.outputTokens,
+      now,
+    }),
+  ]
+}
+
+interface Demand {
+  readonly window: TokenWindow
+  readonly running: number
+  readonly wanted: number
+  readonly now: number
+}
+
+function refuseWindow(
+  name: LimitName,
+  limit: number | null,
+  { window, running, wanted, now }: Demand,
+): LimitRefusal[] {
+  if (limit === null) return []
+  // A call that is larger than its limit may go alone: it would never fit otherwise.
+  const room = limit - Math.min(wanted, limit)
+  const used = window.used + running
+  if (used <= room && limit > 0) return []
+  const retryAt =
+    running > room ? wholeWindowFrom(now) : whenUsedIsAtMost(window, room - running, now)
+  return [{ name, limit, retryAt: Math.max(retryAt, now + SOON_MS) }]
+}
+
+export function sumOutput(ledger: Ledger): number {
+  let tokens = 0
+  for (const lease of ledger.leases.values()) tokens += lease.outputTokens
+  return tokens
+}
+
+function refuseMoney(purses: readonly Purse[], { at }: LedgerAsk, now: number): LimitRefusal[] {
+  return purses
+    .filter((purse) => isSpent(purse))
+    .map(({ name, budgetNanoUsd }) => ({
+      name,
+      limit: budgetNanoUsd,
+      retryAt: freshMoneyAt(name, Math.max(at, now)),
+    }))
+}
+
+function freshMoneyAt(name: LimitName, now: number): number | null {
+  if (name === 'budget_day') return nextDayAt(now)
+  return name === 'budget_month' ? nextMonthAt(now) : null
+}
+
+function refuseBrowserToken(ledger: Ledger, { token }: LedgerAsk): LimitRefusal[] {
+  if (token === null || token.maxRequests === null) return []
+  const used = ledger.tokens.get(token.id)?.requests ?? 0
+  if (used < token.maxRequests) return []
+  return [{ name: 'token_requests', limit: token.maxRequests, retryAt: null }]
+}
