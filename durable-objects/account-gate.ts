@@ -12,7 +12,7 @@ import type {
 } from '../src/core/admission/admission.ts'
 import type { Moment } from '../src/core/admission/breaker.ts'
 import { isUsable } from '../src/core/admission/door.ts'
-import type { Gate, Resolution } from '../src/core/admission/gate-state.ts'
+import { countInUse, type Gate, type Resolution } from '../src/core/admission/gate-state.ts'
 import { admit, advance, cancel, nextWakeAt, renew, settle } from '../src/core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../src/core/admission/operate.ts'
 import {
@@ -20,7 +20,7 @@ import {
   type GateSnapshot,
   type SnapshotContext,
 } from '../src/core/admission/snapshot.ts'
-import type { TimelineEntry } from '../src/core/admission/timeline.ts'
+import type { NumberedEntry } from '../src/core/admission/timeline.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import { GateStore } from './gate-store.ts'
 import { UsageOutbox, type PendingRow } from './usage-outbox.ts'
@@ -33,7 +33,7 @@ const ROLL_UP_RETRY_MS = 30_000
 
 export class AccountGate extends DurableObject<Env> {
   readonly #store: GateStore
-  readonly #gate: Gate
+  #gate: Gate
   readonly #outbox: UsageOutbox
   readonly #room = new WaitingRoom()
   readonly #clock: AlarmClock
@@ -85,8 +85,9 @@ export class AccountGate extends DurableObject<Env> {
     return snapshotGate(this.#gate, about, Date.now())
   }
 
-  timeline(length: number): TimelineEntry[] {
-    return this.#store.readTimeline(length)
+  /** The newest entries, or those before a number of one; oldest first. */
+  timeline(length: number, before?: number): NumberedEntry[] {
+    return this.#store.readTimeline(length, before)
   }
 
   open(): void {
@@ -99,6 +100,15 @@ export class AccountGate extends DurableObject<Env> {
 
   reset(): void {
     this.#decide(resetByHand)
+  }
+
+  /** Forgets the account, since it was removed; false: it still has calls. Its usage stays until D1 has it. */
+  retire(): boolean {
+    this.#decide(advance)
+    if (countInUse(this.#gate) > 0 || this.#gate.queue.byTicket.size > 0) return false
+    this.#store.clear()
+    this.#gate = this.#store.load(this.#gate.settings)
+    return true
   }
 
   pendingUsage(tenant: string): PendingRow[] {

@@ -9,7 +9,7 @@ import {
   type ReservationRecord,
 } from '../src/core/admission/reservation.ts'
 import type { GateSettings } from '../src/core/admission/settings.ts'
-import type { TimelineEntry } from '../src/core/admission/timeline.ts'
+import type { NumberedEntry, TimelineEntry } from '../src/core/admission/timeline.ts'
 import { GATE_MIGRATIONS } from './gate-schema.ts'
 import { migrate, type SchemaStorage } from './migrate.ts'
 
@@ -19,7 +19,7 @@ const TIMELINE_IN_MEMORY = 100
 // Types, not interfaces: SqlStorage asks for an index signature.
 type GateRow = { epoch: number; record: string | null }
 type ReservationRow = { -readonly [Column in keyof ReservationRecord]: ReservationRecord[Column] }
-type TimelineRow = { -readonly [Column in keyof TimelineEntry]: TimelineEntry[Column] }
+type TimelineRow = { -readonly [Column in keyof NumberedEntry]: NumberedEntry[Column] }
 
 export class GateStore {
   readonly #storage: SchemaStorage
@@ -92,11 +92,20 @@ export class GateStore {
     sql.exec('DELETE FROM timeline WHERE seq <= (SELECT max(seq) FROM timeline) - ?', TIMELINE_KEPT)
   }
 
-  /** The newest entries, oldest first. */
-  readTimeline(length: number): TimelineEntry[] {
+  /** Forgets everything but the epoch, so that nobody's older lease can be taken for one of the next. */
+  clear(): void {
+    const { sql } = this.#storage
+    sql.exec('UPDATE gate SET record = NULL')
+    sql.exec('DELETE FROM reservations')
+    sql.exec('DELETE FROM timeline')
+  }
+
+  /** The newest entries of those before a number, oldest first. */
+  readTimeline(length: number, before: number = Number.MAX_SAFE_INTEGER): NumberedEntry[] {
     return this.#storage.sql
       .exec<TimelineRow>(
-        'SELECT at, kind, modelClass, "from", "to", cause FROM timeline ORDER BY seq DESC LIMIT ?',
+        'SELECT seq, at, kind, modelClass, "from", "to", cause FROM timeline WHERE seq < ? ORDER BY seq DESC LIMIT ?',
+        before,
         length,
       )
       .toArray()

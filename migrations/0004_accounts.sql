@@ -7,6 +7,8 @@ CREATE TABLE accounts (
   -- The credential under AES-GCM, in hex (src/flows/seal-credential.ts). NULL: the account is one of the settings, and
   -- this row only changes it.
   sealed_key TEXT,
+  -- Since when this credential is the account's.
+  sealed_at INTEGER,
   location_hint TEXT,
   -- weight, max_concurrent, min_concurrent, backup, models: what is not there is as in the settings, or the default.
   fields TEXT NOT NULL DEFAULT '{}' CHECK (json_type(fields) = 'object'),

@@ -5,6 +5,7 @@ import { createApp } from './app.ts'
 import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
 import { d1AccountStore } from './adapters/cloudflare/account-store.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
+import { cloudflareGateOperations } from './adapters/cloudflare/gate-operations.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
@@ -32,6 +33,7 @@ const services: Services = {
   accounts,
   keys: d1KeyStore(DB),
   gates,
+  operations: cloudflareGateOperations(ACCOUNT_GATE),
   limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),

@@ -1,6 +1,8 @@
 // Every interface that the flows depend on, and the bag that carries them. Adapters live in src/adapters;
 // each port has one contract suite in test/contract that every adapter passes.
 import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admission/admission.ts'
+import type { GateSnapshot } from './core/admission/snapshot.ts'
+import type { NumberedEntry } from './core/admission/timeline.ts'
 import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
@@ -85,6 +87,32 @@ export type LeaseStanding =
   /** No answer: what was said last still holds. */
   | { readonly kind: 'unknown' }
 
+/** An operator's view of the gates, and hand on them. Throws `gate_unavailable` when one cannot be reached. */
+export interface GateOperations {
+  snapshot(account: GatedAccount): Promise<GateSnapshot>
+  /** The latest first. */
+  timeline(account: GatedAccount, page: TimelinePage): Promise<readonly NumberedEntry[]>
+  /** Effective at the next call that asks. */
+  operate(account: GatedAccount, operation: GateOperation): Promise<void>
+  /** Forgets a removed account; false where it still has calls: then nothing happens. */
+  retire(account: GatedAccount): Promise<boolean>
+}
+
+/** What a gate needs to know of its account; no credential. */
+export type GatedAccount = Pick<
+  Account,
+  'id' | 'locationHint' | 'weight' | 'maxConcurrent' | 'minConcurrent' | 'draining'
+>
+
+/** `open`: nothing passes; `close`: calls pass again; `reset`: as on its first day. */
+export type GateOperation = 'open' | 'close' | 'reset'
+
+export interface TimelinePage {
+  readonly limit: number
+  /** Only what is older than the entry of this number; null: from the latest. */
+  readonly before: number | null
+}
+
 /** The tenant's request-rate windows. One store round trip for all of them. */
 export interface RequestLimits {
   /** Counts one request against every window, all or nothing. Bounded in time; never throws. */
@@ -167,6 +195,7 @@ export interface Services {
   readonly accounts: AccountDirectory
   readonly keys: KeyStore
   readonly gates: AccountGates
+  readonly operations: GateOperations
   readonly limits: RequestLimits
   readonly usage: UsageReader
   readonly admin: AdminStore

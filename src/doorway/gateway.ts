@@ -49,6 +49,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     }),
     keys: sqliteKeyStore(db),
     gates,
+    operations: gates,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log }),
     usage,
     admin: sqlAdminStore(sqliteSessions(db)),

@@ -3,10 +3,16 @@ import { memoryAccountGates } from '../../src/adapters/memory/account-gates.ts'
 import type { UsageRecord } from '../../src/core/money/usage-record.ts'
 import { ask, gateSettings, served, settlement, usageRecord } from '../support/admission.ts'
 import { anAccount, describeAccountGates } from './account-gates.ts'
+import { describeGateOperations } from './gate-operations.ts'
 
 describeAccountGates('memory', () => {
   const gates = memoryAccountGates(gateSettings(), { now: Date.now, random: Math.random })
   return { gates, stop: () => gates.stop() }
+})
+
+describeGateOperations('memory', () => {
+  const gates = memoryAccountGates(gateSettings(), { now: Date.now, random: Math.random })
+  return { gates, operations: gates, stop: () => gates.stop() }
 })
 
 test('memory gates hand the usage of a lease to its keeper once', async () => {

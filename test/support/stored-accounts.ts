@@ -12,6 +12,7 @@ export const aStoredAccount = (
   id,
   baseUrl: null,
   sealedKey: null,
+  sealedAt: null,
   locationHint: null,
   fields: {},
   drainingSince: null,
@@ -25,5 +26,5 @@ export async function anAddedAccount(
 ): Promise<StoredAccount> {
   const owner = { id, baseUrl: changes.baseUrl ?? null }
   const sealedKey = await testSealer.seal(`sk-ant-sim-${id}`, owner)
-  return aStoredAccount(id, { sealedKey, ...changes })
+  return aStoredAccount(id, { sealedKey, sealedAt: 0, ...changes })
 }

@@ -1,13 +1,12 @@
 // The gates as Durable Objects, one an account. Translates calls and failures: a gate that cannot be reached, or
 // does not answer in time, is a refusal; a settlement is said again until it is kept. It remembers what it was
 // told of each lease, since a gate that restarted learns from the holders what its former self had given out.
-import type { AccountGate } from '../../../durable-objects/account-gate.ts'
 import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission/admission.ts'
 import type { Account } from '../../core/answering/account.ts'
 import type { AccountGates, GateUnavailable, LeaseStanding } from '../../ports.ts'
+import { gateStub, type GateNamespace, type GateStub, within } from './gate-stub.ts'
 
-export type GateStub = DurableObjectStub<AccountGate>
-export type GateNamespace = Pick<DurableObjectNamespace<AccountGate>, 'getByName'>
+export type { GateNamespace }
 
 // What a call to a gate may take beyond the wait that was asked for: a gate answers in milliseconds, or is ill.
 const MARGIN_MS = 2_000
@@ -26,8 +25,7 @@ export function cloudflareAccountGates(
 ): AccountGates & { stubOf(account: Account): GateStub } {
   const held = new Map<string, Held>()
 
-  // A stub belongs to the request that made it, and is broken for good after an exception: one for each call.
-  const stubOf = (account: Account): GateStub => namespace.getByName(account.id, placement(account))
+  const stubOf = (account: Account): GateStub => gateStub(namespace, account)
 
   const call = <T>(
     account: Account,
@@ -120,12 +118,6 @@ export function cloudflareAccountGates(
   }
 }
 
-const placement = (account: Account): DurableObjectNamespaceGetDurableObjectOptions =>
-  account.locationHint === null
-    ? {}
-    : // The settings' check keeps it to the platform's list.
-      { locationHint: account.locationHint as DurableObjectLocationHint }
-
 /** A holder that never settled has lost its lease long ago; its entry need not outlive it by much. */
 const forgetLost = (held: Map<string, Held>, now: number): void => {
   for (const [id, { witness }] of held) {
@@ -135,21 +127,6 @@ const forgetLost = (held: Map<string, Held>, now: number): void => {
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The gate did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 /** Said by the platform on the exceptions of a stub. */
 const flagOf = (error: unknown, name: 'retryable' | 'overloaded'): boolean =>

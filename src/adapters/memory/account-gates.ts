@@ -9,12 +9,21 @@ import type {
 } from '../../core/admission/admission.ts'
 import type { Moment } from '../../core/admission/breaker.ts'
 import { isUsable } from '../../core/admission/door.ts'
-import { newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
+import { countInUse, newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
 import { admit, advance, cancel, nextWakeAt, renew, settle } from '../../core/admission/gate.ts'
+import { closeByHand, openByHand, resetByHand } from '../../core/admission/operate.ts'
+import { snapshotContext, snapshotGate, type GateSnapshot } from '../../core/admission/snapshot.ts'
+import { pushBounded, type NumberedEntry } from '../../core/admission/timeline.ts'
 import type { GateSettings } from '../../core/admission/settings.ts'
 import type { Account } from '../../core/answering/account.ts'
 import type { UsageRecord } from '../../core/money/usage-record.ts'
-import type { AccountGates, LeaseStanding } from '../../ports.ts'
+import type {
+  AccountGates,
+  GatedAccount,
+  GateOperations,
+  LeaseStanding,
+  TimelinePage,
+} from '../../ports.ts'
 
 export interface MemoryGateOptions {
   readonly now: () => number
@@ -23,7 +32,7 @@ export interface MemoryGateOptions {
   readonly keepUsage?: (leaseId: string, usage: UsageRecord) => Promise<void>
 }
 
-export interface MemoryAccountGates extends AccountGates {
+export interface MemoryAccountGates extends AccountGates, GateOperations {
   /** The gate itself, for operators and tests. */
   gateOf(account: Account): Gate
   /** Ends the timers of all gates. */
@@ -37,7 +46,7 @@ export function memoryAccountGates(
   options: MemoryGateOptions,
 ): MemoryAccountGates {
   const hosts = new Map<string, GateHost>()
-  const hostOf = ({ id }: Account): GateHost => {
+  const hostOf = ({ id }: Pick<Account, 'id'>): GateHost => {
     const host = hosts.get(id) ?? new GateHost(newGate(settings, 1), options)
     hosts.set(id, host)
     return host
@@ -59,6 +68,21 @@ export function memoryAccountGates(
     async settle(account, settlement) {
       await hostOf(account).settle(settlement)
     },
+    async snapshot(account) {
+      return hostOf(account).snapshot(account)
+    },
+    async timeline(account, page) {
+      return hostOf(account).readTimeline(page)
+    },
+    async operate(account, operation) {
+      hostOf(account).decide(OPERATIONS[operation])
+    },
+    async retire(account) {
+      const host = hostOf(account)
+      if (!host.isIdle()) return false
+      host.stop()
+      return hosts.delete(account.id)
+    },
     gateOf(account) {
       return hostOf(account).gate
     },
@@ -73,6 +97,8 @@ class GateHost {
   readonly #options: MemoryGateOptions
   readonly #waiting: Waiting = new Map()
   readonly #counted = new Set<string>()
+  readonly #timeline: NumberedEntry[] = []
+  #entries = 0
   #timer: ReturnType<typeof setTimeout> | null = null
 
   constructor(gate: Gate, options: MemoryGateOptions) {
@@ -121,14 +147,32 @@ class GateHost {
   decide(event: (gate: Gate, at: Moment) => Resolution[]): Resolution[] {
     const { now, random } = this.#options
     const resolved = event(this.gate, { now: now(), random: random() })
-    // There is nothing to survive this process, so nothing to save.
-    this.gate.unsaved.transitions.length = 0
+    // There is nothing to survive this process; but an operator may ask what happened in it.
+    for (const entry of this.gate.unsaved.transitions.splice(0)) {
+      this.#entries += 1
+      pushBounded(this.#timeline, { ...entry, seq: this.#entries }, TIMELINE_KEPT)
+    }
     for (const { ticket, admission } of resolved) {
       this.#waiting.get(ticket)?.resolve(admission)
       this.#waiting.delete(ticket)
     }
     this.#wake()
     return resolved
+  }
+
+  snapshot(account: GatedAccount): GateSnapshot {
+    this.decide(advance)
+    return snapshotGate(this.gate, snapshotContext(account), this.#options.now())
+  }
+
+  readTimeline({ limit, before }: TimelinePage): NumberedEntry[] {
+    const older = this.#timeline.filter(({ seq }) => before === null || seq < before)
+    return older.slice(-limit).toReversed()
+  }
+
+  isIdle(): boolean {
+    this.decide(advance)
+    return countInUse(this.gate) === 0 && this.#waiting.size === 0
   }
 
   stop(): void {
@@ -149,3 +193,6 @@ const standingOf = (lease: Lease | null): LeaseStanding =>
   lease === null ? { kind: 'over' } : { kind: 'held', until: lease.expiresAt }
 
 const COUNTED_MAX = 10_000
+/** As a Durable Object keeps them. */
+const TIMELINE_KEPT = 1_000
+const OPERATIONS = { open: openByHand, close: closeByHand, reset: resetByHand }

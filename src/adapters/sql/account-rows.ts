@@ -28,6 +28,7 @@ export function toStoredAccount(row: Row): StoredAccount {
     id: readText(row, 'id'),
     baseUrl: row['base_url'] === null ? null : readText(row, 'base_url'),
     sealedKey: row['sealed_key'] === null ? null : readText(row, 'sealed_key'),
+    sealedAt: row['sealed_at'] === null ? null : readNumber(row, 'sealed_at'),
     locationHint: row['location_hint'] === null ? null : readText(row, 'location_hint'),
     fields: readFields(JSON.parse(readText(row, 'fields'))),
     drainingSince: row['draining_since'] === null ? null : readNumber(row, 'draining_since'),

@@ -27,6 +27,7 @@ export function closeByHand(gate: Gate, at: Moment): Resolution[] {
 /** Closed, and everything that was learnt of the account is forgotten: limit, buckets, failures, errors. */
 export function resetByHand(gate: Gate, at: Moment): Resolution[] {
   const from = readLimit(gate.limit, gate.account)
+  const noted = gate.unsaved.transitions.length
   reopenAccount(gate, 'operator_reset', at.now)
   for (const [name, modelClass] of gate.classes) {
     const transition = closeBreaker(modelClass.breaker, 'operator_reset')
@@ -40,6 +41,11 @@ export function resetByHand(gate: Gate, at: Moment): Resolution[] {
   if (from !== to) {
     const levels = { from: String(from), to: String(to), cause: 'operator_reset' }
     noteTransition(gate, { at: at.now, kind: 'limit', modelClass: null, ...levels })
+  }
+  if (gate.unsaved.transitions.length === noted) {
+    // Whoever reads the timeline later should see why the limit and the buckets began anew.
+    const doors = { from: 'closed', to: 'closed', cause: 'operator_reset' }
+    noteTransition(gate, { at: at.now, kind: 'account', modelClass: null, ...doors })
   }
   gate.unsaved.record = true
   return pump(gate, at)

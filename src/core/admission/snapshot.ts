@@ -57,6 +57,13 @@ export interface SnapshotContext {
   readonly account: AccountLimits
 }
 
+export const snapshotContext = (
+  account: AccountLimits & Pick<SnapshotContext, 'id' | 'weight'>,
+): SnapshotContext => {
+  const { id, weight, maxConcurrent, minConcurrent, draining } = account
+  return { id, weight, account: { maxConcurrent, minConcurrent, draining } }
+}
+
 const time = (at: number): string => new Date(at).toISOString()
 
 export function snapshotGate(gate: Gate, about: SnapshotContext, now: number): GateSnapshot {

@@ -10,6 +10,11 @@ export interface TimelineEntry {
   readonly cause: string
 }
 
+/** As a timeline is read in pages: a later entry has a higher number. */
+export interface NumberedEntry extends TimelineEntry {
+  readonly seq: number
+}
+
 export interface GateError {
   readonly at: number
   readonly modelClass: string

@@ -31,6 +31,8 @@ export interface StoredAccount {
   readonly baseUrl: string | null
   /** Null: this only changes an account of the settings. */
   readonly sealedKey: string | null
+  /** Since when it has this credential; null: it holds none. */
+  readonly sealedAt: number | null
   readonly locationHint: string | null
   readonly fields: AccountFields
   /** Epoch ms; null: not draining. */

@@ -82,6 +82,7 @@ async function services(): Promise<Services> {
     }),
     keys: listed(await keyStore()),
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
+    operations: objects,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
