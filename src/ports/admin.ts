@@ -1,5 +1,7 @@
 // The ports of the admin plane. A session is one admin request's view of the database: what it reads is at least
 // as new as the bookmark that it was opened with. Each write is all or nothing, together with its audit row.
+import type { KeyRecord } from '../core/admin/key-body.ts'
+import type { TenantRecord } from '../core/admin/tenant-body.ts'
 import type { Tier } from '../core/money/tier.ts'
 
 export interface AdminStore {
@@ -14,7 +16,7 @@ export interface AdminView {
 }
 
 /** Every method throws GatewayError `store_unavailable` when the database cannot be asked. */
-export interface AdminSession extends TierRecords, EventRecords {
+export interface AdminSession extends TierRecords, TenantRecords, KeyRecords, EventRecords {
   /** For the caller's next request, so that it sees what this one saw; null where the store has none. */
   bookmark(): string | null
   /** The answer to a request that was made before, less than a day ago. */
@@ -63,6 +65,53 @@ export interface TierRecords {
   /** By name. */
   listTiers(page: Page): Promise<Listed<Tier>>
   putTier(tier: Tier, write: AdminWrite): Promise<void>
+}
+
+/** What is not there stays as it is. */
+export interface TenantChange {
+  readonly name?: string
+  readonly tier?: string
+  /** Laid over those that stand; null gives the default back. */
+  readonly settings?: TenantRecord['settings']
+  readonly overrides?: TenantRecord['overrides']
+  readonly disabled?: boolean
+}
+
+export interface TenantRecords {
+  findTenant(id: string): Promise<TenantRecord | null>
+  /** The oldest first. */
+  listTenants(page: Page): Promise<Listed<TenantRecord>>
+  /** False: the id is taken. */
+  addTenant(tenant: TenantRecord, write: AdminWrite): Promise<boolean>
+  /** The tenant as it is now; null: there is none. */
+  changeTenant(id: string, change: TenantChange, write: AdminWrite): Promise<TenantRecord | null>
+  /** With its keys. False: there is none. */
+  removeTenant(id: string, write: AdminWrite): Promise<boolean>
+}
+
+export type KeyChange = Partial<
+  Pick<KeyRecord, 'name' | 'expiresAt' | 'models' | 'origins' | 'ips' | 'disabled'>
+>
+
+export interface KeyRotation {
+  readonly secretHash: string
+  /** Until then the former secret works too; epoch ms. */
+  readonly formerUntil: number
+}
+
+/** A key that was revoked is not found by any of these. */
+export interface KeyRecords {
+  findKey(id: string): Promise<KeyRecord | null>
+  /** The oldest first. */
+  listKeys(tenant: string, page: Page): Promise<Listed<KeyRecord>>
+  /** False: there is no such tenant. */
+  addKey(key: KeyRecord, secretHash: string, write: AdminWrite): Promise<boolean>
+  /** False: there is no such key. */
+  rotateKey(id: string, rotation: KeyRotation, write: AdminWrite): Promise<boolean>
+  /** The key as it is now; null: there is none. */
+  changeKey(id: string, change: KeyChange, write: AdminWrite): Promise<KeyRecord | null>
+  /** False: there is no such key. */
+  revokeKey(id: string, write: AdminWrite): Promise<boolean>
 }
 
 export interface AuditEvent {

@@ -26,7 +26,7 @@ export const eventRecords = (session: SqlSession): EventRecords => ({
       toJson(before),
       toJson(after),
     )
-    await session.batch([...keepAnswer(write), insert])
+    await session.batch([insert, ...keepAnswer(write)])
   },
 })
 

@@ -1,6 +1,8 @@
 // The admin plane's store over any database that speaks our SQL: the records of each kind, on one session.
 import type { AdminStore } from '../../ports/admin.ts'
 import { eventRecords } from './admin-events.ts'
+import { keyRecords } from './admin-keys.ts'
+import { tenantRecords } from './admin-tenants.ts'
 import { tierRecords } from './admin-tiers.ts'
 import { readNumber, readText } from './audited.ts'
 import type { OpenSqlSession } from './session.ts'
@@ -10,6 +12,8 @@ export const sqlAdminStore = (openSession: OpenSqlSession): AdminStore => ({
     const session = openSession(view)
     return {
       ...tierRecords(session),
+      ...tenantRecords(session),
+      ...keyRecords(session),
       ...eventRecords(session),
       bookmark: () => session.bookmark(),
       async findAnswer(name, since) {

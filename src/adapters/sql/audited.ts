@@ -15,34 +15,38 @@ export interface Audit {
 
 const ANSWER_KEPT_MS = 24 * 3_600_000
 
-/** The object as it is after the change, as `snapshotSql` says it; null: it is not there. */
+/** The rows that each statement of the change returns. */
 export async function runAudited(
   session: SqlSession,
   { write, audit }: { readonly write: AdminWrite; readonly audit: Audit },
   change: readonly SqlStatement[],
-): Promise<unknown> {
+): Promise<readonly (readonly SqlRow[])[]> {
   const rows = await session.batch([
-    ...keepAnswer(write),
     addEvent(write, audit),
     ...change,
     ...finishEvent(write, audit),
   ])
-  return parseJson(rows.at(-1)?.[0]?.['snapshot'])
+  return rows.slice(1, change.length + 1)
 }
 
-/** The name is the primary key: where it is there already, the whole batch fails. */
-export function keepAnswer({ answer, at }: AdminWrite): SqlStatement[] {
+/**
+ * The name is the primary key: where it is there already, the whole batch fails. Where nothing was changed there is
+ * nothing to be said again.
+ */
+export function keepAnswer({ answer, at, eventId }: AdminWrite): SqlStatement[] {
   if (answer === null) return []
   const { name, fingerprint, status, sealed } = answer
   return [
     statement('DELETE FROM admin_answers WHERE at < ?1', at - ANSWER_KEPT_MS),
     statement(
-      'INSERT INTO admin_answers (name, fingerprint, status, sealed, at) VALUES (?1, ?2, ?3, ?4, ?5)',
+      `INSERT INTO admin_answers (name, fingerprint, status, sealed, at) SELECT ?1, ?2, ?3, ?4, ?5
+       FROM admin_events WHERE id = ?6`,
       name,
       fingerprint,
       status,
       sealed,
       at,
+      eventId,
     ),
   ]
 }
@@ -60,15 +64,19 @@ const addEvent = (write: AdminWrite, audit: Audit): SqlStatement =>
     write.requestId,
   )
 
-const finishEvent = ({ eventId }: AdminWrite, { target, snapshotSql }: Audit): SqlStatement[] => [
-  statement(`UPDATE admin_events SET after = (${snapshotSql}) WHERE id = ?2`, target, eventId),
+const finishEvent = (write: AdminWrite, { target, snapshotSql }: Audit): SqlStatement[] => [
+  statement(
+    `UPDATE admin_events SET after = (${snapshotSql}) WHERE id = ?2`,
+    target,
+    write.eventId,
+  ),
   statement(
     `UPDATE admin_events SET tenant = coalesce(after->>'tenant', before->>'tenant')
      WHERE id = ?1 AND tenant IS NULL`,
-    eventId,
+    write.eventId,
   ),
-  statement('DELETE FROM admin_events WHERE id = ?1 AND before IS after', eventId),
-  statement(`SELECT (${snapshotSql}) AS snapshot`, target),
+  statement('DELETE FROM admin_events WHERE id = ?1 AND before IS after', write.eventId),
+  ...keepAnswer(write),
 ]
 
 export const parseJson = (text: unknown): unknown =>
@@ -80,6 +88,23 @@ export const timeSql = (column: string): string =>
 
 /** JSON's own true or false, from a column of 0 and 1. */
 export const truthSql = (column: string): string => `json(iif(${column}, 'true', 'false'))`
+
+export function parseObject(text: unknown): Readonly<Record<string, unknown>> {
+  const object = parseJson(text)
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    throw new TypeError('a column is not a JSON object')
+  }
+  return { ...object }
+}
+
+export function parseTexts(text: unknown): readonly string[] | null {
+  const list = parseJson(text)
+  if (list === null) return null
+  if (!Array.isArray(list) || !list.every((entry) => typeof entry === 'string')) {
+    throw new TypeError('a column is not a JSON list of texts')
+  }
+  return list
+}
 
 export function readText(row: SqlRow, column: string): string {
   const text = row[column]

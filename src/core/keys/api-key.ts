@@ -6,6 +6,7 @@ import { crc32 } from './crc32.ts'
 const ID_LENGTH = 10
 const SECRET_LENGTH = 32
 const CHECK_LENGTH = 6
+const SECRET_START = 'slk_'.length + ID_LENGTH + 1
 const SHAPE = /^slk_([0-9A-Za-z]{10})_[0-9A-Za-z]{32}_([0-9A-Za-z]{6})$/
 
 /** 42 base62 characters hold 250.1 bits; with 512 the bias of the remainder is below 2^-260. */
@@ -30,6 +31,12 @@ export function makeApiKey(randomBytes: Uint8Array): ApiKey {
     .reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
   const characters = toBase62(number, ID_LENGTH + SECRET_LENGTH)
   return formatApiKey(characters.slice(0, ID_LENGTH), characters.slice(ID_LENGTH))
+}
+
+/** The same key with another secret: what is known of it by its id stays. */
+export function renewApiKey(id: string, randomBytes: Uint8Array): ApiKey {
+  const other = makeApiKey(randomBytes)
+  return formatApiKey(id, other.text.slice(SECRET_START, SECRET_START + SECRET_LENGTH))
 }
 
 export function formatApiKey(id: string, secret: string): ApiKey {

@@ -1,16 +1,22 @@
 // The admin plane, `/admin/v1`: one door for all of its routes, and no answer of it is kept by anyone.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { GatewayError } from '../../core/errors.ts'
+import { createAnswerOnce } from '../../flows/admin/answer-once.ts'
 import { createAdminGuard, openAdminRequest } from '../../flows/admin/open-admin.ts'
 import type { Services } from '../../ports.ts'
 import type { AdminEnv } from './admin-env.ts'
 import { events } from './events.ts'
+import { keys } from './keys.ts'
+import { tenants } from './tenants.ts'
 import { tiers } from './tiers.ts'
 
 export const admin = (services: Services) => {
+  const answerOnce = createAnswerOnce(services)
   return new Hono<AdminEnv>()
     .use(neverCached)
     .use(door(services))
+    .route('/', tenants(services, answerOnce))
+    .route('/', keys(services, answerOnce))
     .route('/', tiers())
     .route('/', events())
 }
