@@ -34,7 +34,7 @@ CREATE INDEX admin_answers_by_time ON admin_answers (at);
 -- A rotated key's former secret, which works until then.
 ALTER TABLE keys ADD COLUMN previous_hash TEXT;
 ALTER TABLE keys ADD COLUMN previous_expires_at INTEGER;
-ALTER TABLE keys ADD COLUMN rotated_at INTEGER;
+ALTER TABLE keys ADD COLUMN rotations INTEGER NOT NULL DEFAULT 0;
 -- A key that was deleted: disabled for ever and shown nowhere, but its holder is told that it was revoked.
 ALTER TABLE keys ADD COLUMN revoked_at INTEGER;
 

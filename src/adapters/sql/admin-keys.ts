@@ -21,7 +21,7 @@ import {
 
 const SNAPSHOT = `SELECT json_object('id', id, 'tenant', tenant, 'name', name, 'created_at', ${timeSql('created_at')},
     'expires_at', ${timeSql('expires_at')}, 'models', json(models), 'origins', json(origins), 'ips', json(ips),
-    'disabled', ${truthSql('disabled')}, 'rotated_at', ${timeSql('rotated_at')},
+    'disabled', ${truthSql('disabled')}, 'rotations', rotations,
     'former_secret_until', ${timeSql('previous_expires_at')})
   FROM keys WHERE id = ?1 AND revoked_at IS NULL`
 
@@ -31,7 +31,8 @@ const LIST = `SELECT * FROM keys WHERE tenant = ?1 AND revoked_at IS NULL AND (c
 const ADD = `INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, ips, disabled)
   SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM tenants WHERE id = ?2 RETURNING id`
 
-const ROTATE = `UPDATE keys SET previous_hash = secret_hash, previous_expires_at = ?3, secret_hash = ?2, rotated_at = ?4
+const ROTATE = `UPDATE keys SET previous_hash = secret_hash, previous_expires_at = ?3, secret_hash = ?2,
+    rotations = rotations + 1
   WHERE id = ?1 AND revoked_at IS NULL RETURNING id`
 
 // The row stays, so that its holder is told that the key was revoked, and not that it is unknown.
@@ -71,7 +72,7 @@ export const keyRecords = (session: SqlSession): KeyRecords => {
       return (await run('create', write, add, key.id)) !== undefined
     },
     async rotateKey(id, { secretHash, formerUntil }, write) {
-      const rotate = statement(ROTATE, id, secretHash, formerUntil, write.at)
+      const rotate = statement(ROTATE, id, secretHash, formerUntil)
       return (await run('rotate', write, rotate, id)) !== undefined
     },
     async changeKey(id, change, write) {
