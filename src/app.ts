@@ -1,5 +1,8 @@
 // The floor plan: everything that a request passes, in order.
 import { Hono } from 'hono'
+import { createOriginCheck } from './flows/check-origin.ts'
+import { peppersOf } from './flows/hash-key.ts'
+import { createTokenSeal } from './flows/seal-token.ts'
 import { createCallReader, createIdentifier } from './flows/read-call.ts'
 import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
@@ -8,6 +11,7 @@ import { admin } from './routes/admin/admin.ts'
 import { health } from './routes/health.ts'
 import { messages } from './routes/messages.ts'
 import { models } from './routes/models.ts'
+import { tokens } from './routes/tokens.ts'
 import { usage } from './routes/usage.ts'
 import type { Services } from './ports.ts'
 
@@ -16,16 +20,19 @@ export interface AppEnv {
 }
 
 export function createApp(services: Services) {
-  const identify = createIdentifier(services)
+  const seal = createTokenSeal(peppersOf(services.config.keys))
+  const origins = createOriginCheck(services)
+  const identify = createIdentifier(services, seal)
   const readCall = createCallReader(services, identify)
   return new Hono<AppEnv>()
     .use(requestScope(services))
-    .use('/v1/*', cors(services))
+    .use('/v1/*', cors(origins))
     .route('/', health(services))
     .route('/v1', messages(services, readCall))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
     .route('/admin/v1', admin(services))
+    .route('/v1', tokens({ services, seal, origins }, identify))
     .notFound(routeUnknown(services))
     .onError(reportErrors(services))
 }

@@ -24,6 +24,8 @@ export interface Config {
 
 export interface KeySettings {
   readonly pepper: string
+  /** While a pepper is being changed: what was made under it is still good, and nothing is made under it. */
+  readonly previousPepper: string | null
   /** How long an isolate trusts what it read of a key: also the bound on revocation. */
   readonly cacheMs: number
 }
@@ -90,7 +92,11 @@ function toConfig(settings: Settings, accounts: readonly Account[]): Config {
     baseUrl: settings.ANTHROPIC_BASE_URL,
     adminToken: settings.ADMIN_TOKEN,
     bodyMaxBytes: settings.SLUICE_BODY_MAX_BYTES,
-    keys: { pepper: settings.KEY_PEPPER, cacheMs: settings.SLUICE_KEY_CACHE_MS },
+    keys: {
+      pepper: settings.KEY_PEPPER,
+      previousPepper: settings.KEY_PEPPER_PREVIOUS ?? null,
+      cacheMs: settings.SLUICE_KEY_CACHE_MS,
+    },
     redis: toRedis(settings),
     session: {
       ttlSeconds: settings.SLUICE_SESSION_TTL_SECONDS,

@@ -4,6 +4,7 @@ import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admissio
 import type { GateSnapshot } from './core/admission/snapshot.ts'
 import type { NumberedEntry } from './core/admission/timeline.ts'
 import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
+import type { TokenGrant } from './core/keys/browser-token.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
@@ -16,6 +17,8 @@ export interface Caller {
   readonly models: readonly string[] | null
   readonly origins: readonly string[] | null
   readonly limitsFail: 'open' | 'closed' | 'count'
+  /** What binds it further, where it came with a browser token of its key. */
+  readonly token?: TokenGrant
 }
 
 /** A stored key with its tenant and tier joined. `secretHash` is HMAC-SHA-256 under the pepper, hex. */
@@ -26,13 +29,24 @@ export interface StoredKey extends Caller {
   readonly expiresAt: number | null
 }
 
+/** A key's hash under another pepper. */
+export interface HashChange {
+  readonly from: string
+  readonly to: string
+  readonly at: number
+}
+
 export interface KeyStore {
   /** Throws when the store cannot be asked; null when there is no such key. */
   findKey(keyId: string): Promise<StoredKey | null>
   /** Answers or throws: for GET /ready. */
   ping(): Promise<void>
-  /** True when some tenant or key allows this browser origin: a CORS preflight carries no key. */
-  allowsOrigin(origin: string): Promise<boolean>
+  /** True when some tenant, key or living token allows this browser origin: a CORS preflight carries no key. */
+  allowsOrigin(origin: string, now: number): Promise<boolean>
+  /** Where the hash is still `from`. */
+  replaceHash(keyId: string, change: HashChange): Promise<void>
+  /** From now on until then this origin is allowed by some token. Forgets those whose time is over. */
+  allowOrigin(origin: string, until: number, now: number): Promise<void>
 }
 
 /** The accounts as this isolate knows them, those of the settings and those that joined while it runs. */

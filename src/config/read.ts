@@ -65,6 +65,9 @@ function findDisagreements(settings: Partial<Settings>): string[] {
   if (renewMs !== undefined && ttlMs !== undefined && renewMs >= ttlMs) {
     problems.push('SLUICE_LEASE_RENEW_MS: expected less than SLUICE_LEASE_TTL_MS')
   }
+  if (settings.KEY_PEPPER !== undefined && settings.KEY_PEPPER === settings.KEY_PEPPER_PREVIOUS) {
+    problems.push('KEY_PEPPER_PREVIOUS: expected another value than KEY_PEPPER')
+  }
   return problems
 }
 

@@ -30,6 +30,7 @@ export const SETTINGS = {
   UPSTASH_REDIS_REST_TOKEN: z.optional(credential()),
   ADMIN_TOKEN: secret(32),
   KEY_PEPPER: secret(32),
+  KEY_PEPPER_PREVIOUS: z.optional(secret(32)),
 
   SLUICE_BREAKER_WINDOW_MS: ms(60_000),
   SLUICE_BREAKER_MIN_CALLS: count(10),

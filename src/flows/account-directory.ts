@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import type { Account, UnusableAccount } from '../core/answering/account.ts'
 import { mergeAccounts, type OpenedAccount } from '../core/answering/account-list.ts'
 import type { AccountDirectory, AccountStore, LogLine } from '../ports.ts'
+import { peppersOf } from './hash-key.ts'
 import type { Defer } from './read-through.ts'
 import { createCredentialSealer, type CredentialSealer } from './seal-credential.ts'
 
@@ -136,7 +137,7 @@ export const openAccountDirectory = (
 ): AccountDirectory =>
   createAccountDirectory({
     ...parts,
-    sealer: createCredentialSealer([keys.pepper]),
+    sealer: createCredentialSealer(peppersOf(keys)),
     settings: accounts,
     baseUrl,
     cacheMs: keys.cacheMs,

@@ -1,10 +1,13 @@
-// Who calls: the key from the headers, checked offline, then against what its store says. An isolate trusts what
-// it has read for a short while, which is also the bound on revocation.
+// Who calls: the key or the browser token from the headers, checked offline, then against what the key's store says.
+// An isolate trusts what it has read for a short while, which is also the bound on revocation, of tokens too.
+import { BROWSER_TOKEN_PREFIX, type TokenGrant } from '../core/keys/browser-token.ts'
 import { readApiKey } from '../core/keys/api-key.ts'
 import { equalInConstantTime } from '../core/keys/constant-time.ts'
+import { BoundedMap } from '../core/limits/bounded-map.ts'
 import type { Caller, KeyStore, StoredKey } from '../ports.ts'
 import { createKeyHasher } from './hash-key.ts'
-import { createReadThrough, type Defer } from './read-through.ts'
+import { createReadThrough, type Defer, type ReadThrough } from './read-through.ts'
+import type { TokenSeal } from './seal-token.ts'
 
 export type KeyRefusal =
   | 'key_missing'
@@ -12,6 +15,9 @@ export type KeyRefusal =
   | 'key_unknown'
   | 'key_revoked'
   | 'key_expired'
+  | 'token_malformed'
+  | 'token_unknown'
+  | 'token_expired'
   | 'tenant_disabled'
   | 'store_unavailable'
 
@@ -20,8 +26,10 @@ export type AuthResult =
   | { readonly kind: 'refused'; readonly reason: KeyRefusal }
 
 export interface AuthenticatorOptions {
-  readonly keys: Pick<KeyStore, 'findKey'>
-  readonly pepper: string
+  readonly keys: Pick<KeyStore, 'findKey' | 'replaceHash'>
+  readonly seal: TokenSeal
+  /** The current one first. A key that is known under another is stored anew. */
+  readonly peppers: readonly string[]
   readonly cacheMs: number
   readonly now: () => number
   /** Keys that an isolate remembers, and as many that do not exist. */
@@ -38,7 +46,8 @@ const READ_TIMEOUT_MS = 2_000
 const NO_HASH = '0'.repeat(64)
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const hashKey = createKeyHasher(options.pepper)
+  const hashers = options.peppers.map(createKeyHasher)
+  const renewed = new BoundedMap<true>(MAX_ENTRIES)
   const known = createReadThrough<StoredKey | null>({
     read: (keyId) => options.keys.findKey(keyId),
     isAbsent: (key) => key === null,
@@ -47,19 +56,57 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     maxEntries: options.maxEntries ?? MAX_ENTRIES,
     readTimeoutMs: options.readTimeoutMs ?? READ_TIMEOUT_MS,
   })
-  return async (headers, defer) => {
-    const read = readApiKey(presentedKey(headers))
+  const checkKey = async (presented: string | null, defer?: Defer): Promise<AuthResult> => {
+    const read = readApiKey(presented)
     if (read.kind !== 'key') return refused(`key_${read.kind}`)
-    const [hash, found] = await Promise.all([
-      hashKey(read.key.text),
-      known.find(read.key.id, defer).catch(() => 'unavailable' as const),
+    const [hashes, found] = await Promise.all([
+      Promise.all(hashers.map((hash) => hash(read.key.text))),
+      findIn(known, read.key.id, defer),
     ])
     if (found === 'unavailable') return refused('store_unavailable')
-    const isRight = equalInConstantTime(hash, found?.secretHash ?? NO_HASH)
-    if (found === null || !isRight) return refused('key_unknown')
-    const reason = refusalOf(found, options.now())
-    return reason === null ? { kind: 'caller', caller: toCaller(found) } : refused(reason)
+    const stored = found?.secretHash ?? NO_HASH
+    // All are compared, so that a key under the previous pepper takes no longer.
+    const matches = hashes.map((hash) => equalInConstantTime(hash, stored))
+    if (found === null || !matches.includes(true)) return refused('key_unknown')
+    const [current] = hashes
+    if (matches[0] === false && current !== undefined) defer?.(renewHash(found, current))
+    return letIn(found, options.now())
   }
+  /** Best effort, and once here: the next isolate that meets this key tries again. */
+  const renewHash = async ({ keyId, secretHash: from }: StoredKey, to: string): Promise<void> => {
+    if (renewed.get(keyId) === true) return
+    renewed.set(keyId, true)
+    await options.keys.replaceHash(keyId, { from, to, at: options.now() }).catch(() => {
+      renewed.delete(keyId)
+    })
+  }
+  const checkToken = async (text: string, defer?: Defer): Promise<AuthResult> => {
+    const opened = await options.seal.open(text)
+    if (opened.kind !== 'token') return refused(`token_${opened.kind}`)
+    const { tenant, keyId, grant } = opened.token
+    if (grant.expiresAt <= options.now()) return refused('token_expired')
+    const found = await findIn(known, keyId, defer)
+    if (found === 'unavailable') return refused('store_unavailable')
+    // Signed by us, so there was such a key.
+    if (found === null || found.tenant !== tenant) return refused('key_revoked')
+    return letIn(found, options.now(), grant)
+  }
+  return (headers, defer) => {
+    const presented = presentedKey(headers)
+    return presented?.startsWith(BROWSER_TOKEN_PREFIX) === true
+      ? checkToken(presented, defer)
+      : checkKey(presented, defer)
+  }
+}
+
+const findIn = (known: ReadThrough<StoredKey | null>, keyId: string, defer: Defer | undefined) =>
+  known.find(keyId, defer).catch(() => 'unavailable' as const)
+
+function letIn(key: StoredKey, now: number, token?: TokenGrant): AuthResult {
+  const reason = refusalOf(key, now)
+  if (reason !== null) return refused(reason)
+  const caller = toCaller(key)
+  return { kind: 'caller', caller: token === undefined ? caller : { ...caller, token } }
 }
 
 /** With both headers, `x-api-key` counts. */

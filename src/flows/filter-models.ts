@@ -1,5 +1,5 @@
 // A list of models, less those that the key may not use. Untouched where the key may use all.
-import { matchesModel } from '../core/answering/model-glob.ts'
+import { mayUseEveryModel, mayUseModel } from '../core/keys/allowed-models.ts'
 import type { Caller } from '../ports.ts'
 
 interface ModelList {
@@ -9,11 +9,10 @@ interface ModelList {
 }
 
 export async function filterModels(caller: Caller, answer: Response): Promise<Response> {
-  const { models } = caller
-  if (models === null || answer.status !== 200) return answer
+  if (mayUseEveryModel(caller) || answer.status !== 200) return answer
   const list = (await answer.json()) as ModelList
   const data = (list.data ?? []).filter(
-    ({ id }) => typeof id === 'string' && matchesModel(models, id),
+    ({ id }) => typeof id === 'string' && mayUseModel(caller, id),
   )
   const filtered = {
     ...list,

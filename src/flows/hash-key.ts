@@ -1,6 +1,15 @@
 // What is stored of a key: HMAC-SHA-256 of its whole text under the pepper. Web Crypto, since that is the same
 // on every runtime.
 
+interface Peppers {
+  readonly pepper: string
+  readonly previousPepper: string | null
+}
+
+/** The current one first. */
+export const peppersOf = ({ pepper, previousPepper }: Peppers): readonly string[] =>
+  previousPepper === null ? [pepper] : [pepper, previousPepper]
+
 export type KeyHasher = (keyText: string) => Promise<string>
 
 /** Lower-case hex. The pepper is imported once, at the first key. */

@@ -1,6 +1,18 @@
 // Reads a request's body whole, but never more of it than the limit allows.
 import { GatewayError } from '../core/errors.ts'
 
+/** Throws where the body is said to be something else than JSON as it is. */
+export function checkJsonHeaders(headers: Headers): void {
+  const type = headers.get('content-type')
+  if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;[^,]*)?$/i.test(type)) {
+    throw new GatewayError('invalid_request', 'content-type: expected application/json')
+  }
+  const encoding = headers.get('content-encoding')
+  if (encoding !== null && encoding !== 'identity') {
+    throw new GatewayError('invalid_request', 'content-encoding: expected none')
+  }
+}
+
 /** Throws `body_too_large` before reading where the length is declared, else as soon as it is passed. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   const declared = request.headers.get('content-length')

@@ -2,15 +2,17 @@
 // otherwise. Nothing is sent yet, and no store is asked on a warm path.
 import type { Lane } from '../core/admission/admission.ts'
 import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
-import { matchesModel } from '../core/answering/model-glob.ts'
+import { mayUseModel } from '../core/keys/allowed-models.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
 import { GatewayError } from '../core/errors.ts'
 import { namesOrigin } from '../core/keys/origin.ts'
-import type { Caller, KeyStore, Services } from '../ports.ts'
-import { createAuthenticator } from './authenticate.ts'
+import type { Caller, Services } from '../ports.ts'
+import { type AuthenticatorOptions, createAuthenticator } from './authenticate.ts'
 import type { Call, CallKind, RequestScope } from './call.ts'
+import { peppersOf } from './hash-key.ts'
 import { refusalOfKey } from './refuse-key.ts'
-import { readBody } from './read-body.ts'
+import type { TokenSeal } from './seal-token.ts'
+import { checkJsonHeaders, readBody } from './read-body.ts'
 
 const LANES: readonly Lane[] = ['low', 'normal', 'high']
 const MAX_USER_CHARS = 256
@@ -28,7 +30,7 @@ export function createCallReader(services: Services, identify: Identifier): Call
     const body = kind === 'models' ? null : await readJsonBody(services, request)
     const facts = body === null ? null : readFacts(kind, body)
     const named = facts?.model ?? model ?? ''
-    if (named !== '' && caller.models !== null && !matchesModel(caller.models, named)) {
+    if (named !== '' && !mayUseModel(caller, named)) {
       throw kind === 'models'
         ? new GatewayError('not_found', `model: ${named}`)
         : new GatewayError('model_not_allowed', `model: this key may not use ${named}`)
@@ -44,7 +46,7 @@ export function createCallReader(services: Services, identify: Identifier): Call
       model: named,
       estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
       usesThread: facts?.thread !== undefined && facts.thread !== null,
-      user: readUser(request.headers),
+      user: caller.token === undefined ? readUser(request.headers) : caller.token.user,
       lane: readLane(request.headers, caller.tier.lane),
       maxWaitMs: readMaxWait(request.headers, caller, services),
       affinity: request.headers.get('x-claude-code-session-id'),
@@ -55,11 +57,12 @@ export function createCallReader(services: Services, identify: Identifier): Call
 
 export type Identifier = (request: Request, scope: RequestScope) => Promise<Caller>
 
-/** Who calls: the key, then the browser's origin. One for the isolate: it remembers the keys that it has read. */
-export function createIdentifier(services: Services): Identifier {
+/** Who calls: the key or token, then the browser's origin. One for the isolate: it remembers the keys that it read. */
+export function createIdentifier(services: Services, seal: TokenSeal): Identifier {
   const authenticate = createAuthenticator({
     keys: takingAccountsAlong(services),
-    pepper: services.config.keys.pepper,
+    seal,
+    peppers: peppersOf(services.config.keys),
     cacheMs: services.config.keys.cacheMs,
     now: services.now,
   })
@@ -68,33 +71,37 @@ export function createIdentifier(services: Services): Identifier {
     const result = await authenticate(request.headers, (work) => scope.defer(work))
     scope.timing.authMs = services.now() - startedAt
     if (result.kind === 'refused') throw refusalOfKey(result.reason)
-    const origin = request.headers.get('origin')
-    if (origin !== null && !namesOrigin(result.caller.origins, origin)) {
-      throw new GatewayError('origin_not_allowed', 'origin: this key may not be used from there')
+    if (!mayCallFrom(result.caller, request.headers.get('origin'))) {
+      throw new GatewayError('origin_not_allowed', `origin: ${NOT_FROM_THERE}`)
     }
     return result.caller
   }
 }
 
 /** Keys and accounts are trusted equally long, so a key is read when the accounts are: both then, side by side. */
-function takingAccountsAlong({ keys, accounts }: Services): Pick<KeyStore, 'findKey'> {
+function takingAccountsAlong({ keys, accounts }: Services): AuthenticatorOptions['keys'] {
   return {
     findKey(keyId) {
       void accounts.usable()
       return keys.findKey(keyId)
     },
+    replaceHash: (keyId, change) => keys.replaceHash(keyId, change),
   }
 }
 
+const NOT_FROM_THERE = 'this key or token may not be used from there'
+
+/**
+ * A key without origins is closed to pages and open to servers. A token is for pages of its one origin, so a call that
+ * names none is not what it was lent for; where its key lists origins, it is held to these as well.
+ */
+function mayCallFrom({ origins, token }: Caller, origin: string | null): boolean {
+  if (token === undefined) return origin === null || namesOrigin(origins, origin)
+  return origin === token.origin && (origins === null || namesOrigin(origins, origin))
+}
+
 async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {
-  const type = request.headers.get('content-type')
-  if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;[^,]*)?$/i.test(type)) {
-    throw new GatewayError('invalid_request', 'content-type: expected application/json')
-  }
-  const encoding = request.headers.get('content-encoding')
-  if (encoding !== null && encoding !== 'identity') {
-    throw new GatewayError('invalid_request', 'content-encoding: expected none')
-  }
+  checkJsonHeaders(request.headers)
   return readBody(request, services.config.bodyMaxBytes)
 }
 

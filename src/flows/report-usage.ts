@@ -2,7 +2,7 @@
 import { type GroupField, GROUP_FIELDS, groupUsage } from '../core/money/usage-report.ts'
 import type { Tier } from '../core/money/tier.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Caller, LimitWindow, Services } from '../ports.ts'
+import type { Caller, LimitWindow, Services, UsageRow } from '../ports.ts'
 
 export interface UsageQuery {
   /** Days in UTC, inclusive. */
@@ -19,10 +19,11 @@ export async function reportUsage(services: Services, caller: Caller, query: Usa
   const monthStart = `${today.slice(0, 8)}01`
   const first = query.from < monthStart ? query.from : monthStart
   const last = query.to > today ? query.to : today
-  const [rows, windows] = await Promise.all([
+  const [found, windows] = await Promise.all([
     services.usage.findUsage(caller.tenant, first, last),
     services.limits.peek(caller),
   ])
+  const rows = found.filter((row) => maySee(caller, row))
   const within = rows.filter((row) => row.day >= query.from && row.day <= query.to)
   const spent = (from: string) =>
     rows
@@ -39,6 +40,10 @@ export async function reportUsage(services: Services, caller: Caller, query: Usa
     next_page: null,
   }
 }
+
+/** A page is not told what others of its tenant spend: a token sees what its key spent for its user. */
+const maySee = ({ keyId, token }: Caller, row: UsageRow): boolean =>
+  token === undefined || (row.key === keyId && row.user === token.user)
 
 /** Throws `invalid_request` that names the field. */
 export function parseUsageQuery(query: Readonly<Record<string, string>>, now: number): UsageQuery {

@@ -1,10 +1,9 @@
-// Browsers: a preflight carries no key, so it is answered for an origin that some tenant allows. The request
-// itself is held to its own tenant's origins where it is authenticated.
+// Browsers: a preflight carries no key, so it is answered for an origin that some tenant or living token
+// allows. The request itself is held to its own tenant's or token's origins where it is authenticated.
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Services } from '../ports.ts'
-import { createOriginCheck } from '../flows/check-origin.ts'
+import type { OriginCheck } from '../flows/check-origin.ts'
 
 const METHODS = 'GET, POST, PATCH, DELETE, HEAD, OPTIONS'
 const ALLOWED_HEADERS = [
@@ -51,16 +50,19 @@ const EXPOSED_HEADERS = [
 ].join(', ')
 const PREFLIGHT_MAX_AGE_SECONDS = '600'
 
-export const cors = (services: Services): MiddlewareHandler<AppEnv> => {
-  const isAllowed = createOriginCheck(services)
-  return async (c, next) => {
+export const cors =
+  (origins: OriginCheck): MiddlewareHandler<AppEnv> =>
+  async (c, next) => {
     const origin = c.req.header('origin')
     if (origin === undefined) return next()
-    const allowed = await isAllowed(origin)
+    const allowed = await origins.isAllowed(origin)
     const requested = c.req.header('access-control-request-method')
     if (c.req.method === 'OPTIONS' && requested !== undefined) {
       if (!allowed)
-        throw new GatewayError('origin_not_allowed', `No tenant allows ${quote(origin)}`)
+        throw new GatewayError(
+          'origin_not_allowed',
+          `No tenant and no token allows ${quote(origin)}`,
+        )
       c.res = new Response(null, {
         status: 204,
         headers: {
@@ -81,7 +83,6 @@ export const cors = (services: Services): MiddlewareHandler<AppEnv> => {
     headers.set('access-control-allow-origin', origin)
     headers.set('access-control-expose-headers', EXPOSED_HEADERS)
   }
-}
 
 /** The fixed list, and those asked for that fit an open list. */
 function allowHeaders(requested: string): string {

@@ -1,15 +1,15 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unstable_splitSqlQuery } from 'wrangler'
 import { d1KeyStore } from '../../src/adapters/cloudflare/key-store.ts'
 import { ALLOWS_ORIGIN_SQL } from '../../src/adapters/sql/key-rows.ts'
+import { readMigrations } from '../../src/adapters/sqlite/migrate.ts'
 import { createKeyHasher } from '../../src/flows/hash-key.ts'
 import { newKey, seed } from '../../tools/dev/seed.ts'
 import { describeKeyStore } from './key-store-suite.ts'
 
-const MIGRATION = join(import.meta.dirname, '../../migrations/0001_tenants.sql')
+const MIGRATIONS = readMigrations(join(import.meta.dirname, '../../migrations'))
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
     modules: true,
@@ -22,7 +22,7 @@ let db: D1Database
 
 beforeAll(async () => {
   db = (await miniflare.getD1Database('DB')) as unknown as D1Database
-  const statements = unstable_splitSqlQuery(readFileSync(MIGRATION, 'utf8'))
+  const statements = MIGRATIONS.flatMap(({ sql }) => unstable_splitSqlQuery(sql))
   await db.batch(statements.map((statement) => db.prepare(statement)))
 })
 afterAll(() => miniflare.dispose())
@@ -76,12 +76,15 @@ describeKeyStore('D1', async () => {
 test('a preflight reads the rows that name origins, and no others', async () => {
   const { results } = await db
     .prepare(`EXPLAIN QUERY PLAN ${ALLOWS_ORIGIN_SQL}`)
-    .bind('https://app.acme.test')
+    .bind('https://app.acme.test', 0)
     .all<{ detail: string }>()
-  const scans = results.map((row) => row.detail).filter((detail) => /tenants|keys/.test(detail))
+  const scans = results
+    .map((row) => row.detail)
+    .filter((detail) => /tenants|keys|token_origins/.test(detail))
   expect(scans).toEqual([
     expect.stringContaining('USING INDEX tenants_with_origins'),
     expect.stringContaining('USING INDEX keys_with_origins'),
+    expect.stringContaining('USING PRIMARY KEY'),
   ])
 })
 
@@ -107,7 +110,7 @@ test('the seed makes a key for each tier, and may be run again with another pepp
       expect(stored?.secretHash).toBe(await createKeyHasher(pepper)(text))
     }
   }
-  expect(await store.allowsOrigin('http://localhost:5173')).toBe(true)
+  expect(await store.allowsOrigin('http://localhost:5173', 0)).toBe(true)
 })
 
 test('the seeded tiers are those of the contract', async () => {

@@ -57,6 +57,8 @@ const bare: StoredKey = {
   secretHash: 'd'.repeat(64),
 }
 
+const NOW = 1_780_000_000_000
+
 export const givenKeys: readonly StoredKey[] = [plain, narrow, gone, bare]
 
 export function describeKeyStore(adapter: string, open: () => Promise<KeyStore>): void {
@@ -90,7 +92,33 @@ export function describeKeyStore(adapter: string, open: () => Promise<KeyStore>)
       ['null', false],
       ['', false],
     ])('asked whether somebody in service allows %j, says %j', async (origin, allowed) => {
-      expect(await store.allowsOrigin(origin)).toBe(allowed)
+      expect(await store.allowsOrigin(origin, NOW)).toBe(allowed)
+    })
+
+    test("allows a token's origin until its time is over, and forgets it then", async () => {
+      const origin = 'https://page.test'
+      const at = (now: number) => store.allowsOrigin(origin, now)
+      expect(await at(NOW)).toBe(false)
+      await store.allowOrigin(origin, NOW + 1_000, NOW)
+      await store.allowOrigin(origin, NOW + 500, NOW)
+      expect([await at(NOW), await at(NOW + 999), await at(NOW + 1_000)]).toEqual([
+        true,
+        true,
+        false,
+      ])
+      await store.allowOrigin('https://other.test', NOW + 9_000, NOW + 1_000)
+      expect(await at(NOW)).toBe(false)
+      expect(await store.allowsOrigin('https://other.test', NOW)).toBe(true)
+    })
+
+    test('keeps a new hash of a key where the old one is still there, and only there', async () => {
+      const hashOf = async () => (await store.findKey(plain.keyId))?.secretHash
+      const other = 'f'.repeat(64)
+      await store.replaceHash(plain.keyId, { from: 'e'.repeat(64), to: other, at: NOW })
+      expect(await hashOf()).toBe(plain.secretHash)
+      await store.replaceHash(plain.keyId, { from: plain.secretHash, to: other, at: NOW })
+      expect(await hashOf()).toBe(other)
+      await store.replaceHash(plain.keyId, { from: other, to: plain.secretHash, at: NOW })
     })
   })
 }

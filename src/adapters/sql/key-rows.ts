@@ -13,14 +13,31 @@ export const FIND_KEY_SQL = `
   JOIN tiers AS tier ON tier.name = tenant.tier
   WHERE key.id = ?1`
 
-/** One row where some tenant or key that is not disabled allows the origin. A key's list replaces its tenant's. */
+/**
+ * One row where some tenant or key that is not disabled, or a living token, allows the origin. A key's list replaces
+ * its tenant's. The values are the origin and the time.
+ */
 export const ALLOWS_ORIGIN_SQL = `
   SELECT 1 AS allowed FROM tenants, json_each(tenants.settings, '$.origins') AS entry
   WHERE json_type(settings, '$.origins') = 'array' AND disabled = 0 AND entry.value IN (?1, '*')
   UNION ALL
   SELECT 1 FROM keys, json_each(keys.origins) AS entry
   WHERE origins IS NOT NULL AND disabled = 0 AND entry.value IN (?1, '*')
+  UNION ALL
+  SELECT 1 FROM token_origins WHERE origin = ?1 AND expires_at > ?2
   LIMIT 1`
+
+/** The values are the origin and until when. */
+export const ALLOW_ORIGIN_SQL = `
+  INSERT INTO token_origins (origin, expires_at) VALUES (?1, ?2)
+  ON CONFLICT (origin) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`
+
+/** The value is the time. */
+export const FORGET_ORIGINS_SQL = 'DELETE FROM token_origins WHERE expires_at <= ?1'
+
+/** The values are the key's id, its hash, the new one, and the time. */
+export const REPLACE_HASH_SQL = `
+  UPDATE keys SET secret_hash = ?3, rehashed_at = ?4 WHERE id = ?1 AND secret_hash = ?2`
 
 export type Row = Readonly<Record<string, unknown>>
 

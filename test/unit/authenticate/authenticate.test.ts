@@ -3,6 +3,7 @@ import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
 import { makeApiKey } from '../../../src/core/keys/api-key.ts'
 import { type AuthenticatorOptions, createAuthenticator } from '../../../src/flows/authenticate.ts'
 import { createKeyHasher } from '../../../src/flows/hash-key.ts'
+import { createTokenSeal } from '../../../src/flows/seal-token.ts'
 import type { StoredKey } from '../../../src/ports.ts'
 
 const PEPPER = 'p'.repeat(32)
@@ -49,7 +50,8 @@ beforeEach(() => {
 const authenticator = (options: Partial<AuthenticatorOptions> = {}) =>
   createAuthenticator({
     keys: store,
-    pepper: PEPPER,
+    peppers: [PEPPER],
+    seal: createTokenSeal([PEPPER]),
     cacheMs: CACHE_MS,
     now: () => now,
     ...options,
@@ -96,7 +98,7 @@ describe('a caller', () => {
   })
 
   test('is not known under another pepper', async () => {
-    const authenticate = authenticator({ pepper: 'q'.repeat(32) })
+    const authenticate = authenticator({ peppers: ['q'.repeat(32)] })
     expect(await authenticate(withKey(key.text))).toEqual(refused('key_unknown'))
   })
 

@@ -46,7 +46,7 @@ describe('a good configuration', () => {
       DB: { prepare: () => null },
     })
     expect(config.upstream.pingMs).toBe(40)
-    expect(config.keys).toEqual({ pepper: PEPPER, cacheMs: 0 })
+    expect(config.keys).toEqual({ pepper: PEPPER, previousPepper: null, cacheMs: 0 })
     expect(config.gate.breakerFailureRatio).toBe(0.25)
     expect(config.retry.budgetRatio).toBe(1)
     expect(config.jobs.backoffSeconds).toEqual([7])

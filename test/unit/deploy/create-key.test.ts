@@ -8,6 +8,7 @@ import { configure } from '../../../src/adapters/sqlite/database.ts'
 import { sqliteKeyStore } from '../../../src/adapters/sqlite/key-store.ts'
 import { migrateSqlite, readMigrations } from '../../../src/adapters/sqlite/migrate.ts'
 import { createAuthenticator } from '../../../src/flows/authenticate.ts'
+import { createTokenSeal } from '../../../src/flows/seal-token.ts'
 import { readKeyOptions } from '../../../tools/deploy/key-options.ts'
 import { findTenantSql, insertSql, type NewKey } from '../../../tools/deploy/key-sql.ts'
 import { makeKey, storeInFile } from '../../../tools/deploy/store-key.ts'
@@ -27,9 +28,13 @@ test('a key that was made opens the gateway that has the same pepper, and no oth
   expect(storeInFile(path, row)).toMatchObject({ id: 'acme', tier: 'free', disabled: 0 })
   const db = new DatabaseSync(path, { readOnly: true })
   const authenticate = (pepper: string) =>
-    createAuthenticator({ keys: sqliteKeyStore(db), pepper, cacheMs: 0, now: Date.now })(
-      new Headers({ 'x-api-key': text }),
-    )
+    createAuthenticator({
+      keys: sqliteKeyStore(db),
+      peppers: [pepper],
+      seal: createTokenSeal([pepper]),
+      cacheMs: 0,
+      now: Date.now,
+    })(new Headers({ 'x-api-key': text }))
   expect(await authenticate(PEPPER)).toMatchObject({
     kind: 'caller',
     caller: { tenant: 'acme', tier: { name: 'free' }, origins: ['https://a.test'] },

@@ -108,7 +108,9 @@ const keyStore = async (): Promise<KeyStore> =>
 const listed = (store: KeyStore): KeyStore => ({
   findKey: (id) => noted('d1', store.findKey(id)),
   ping: () => noted('d1', store.ping()),
-  allowsOrigin: (origin) => noted('d1', store.allowsOrigin(origin)),
+  allowsOrigin: (origin, now) => noted('d1', store.allowsOrigin(origin, now)),
+  allowOrigin: (origin, until, now) => noted('d1', store.allowOrigin(origin, until, now)),
+  replaceHash: (id, change) => noted('d1', store.replaceHash(id, change)),
 })
 
 function noted<T>(name: string, answer: T): T {
