@@ -11,6 +11,8 @@ export interface UsageRecord {
   readonly model: string
   /** Epoch ms of the request's start; decides its day (UTC). */
   readonly at: number
+  /** Absent: 1. A correction of what was counted before counts none. */
+  readonly requests?: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly cacheWriteTokens: number

@@ -25,7 +25,7 @@ const toTotals = (record: UsageRecord): UsageTotals => ({
   model: record.model,
   key: record.key,
   user: record.user,
-  requests: 1,
+  requests: record.requests ?? 1,
   inputTokens: record.inputTokens,
   outputTokens: record.outputTokens,
   cacheWriteTokens: record.cacheWriteTokens,

@@ -179,7 +179,7 @@ class World {
   }
 
   finish(): void {
-    for (const call of [...this.running]) {
+    for (const call of this.running.slice()) {
       this.produce(call, call.wanted)
       this.end(call)
     }
