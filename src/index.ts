@@ -6,6 +6,7 @@ import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
 import { d1AccountStore } from './adapters/cloudflare/account-store.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { cloudflareGateOperations } from './adapters/cloudflare/gate-operations.ts'
+import { openConnection } from './adapters/cloudflare/open-connection.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
@@ -37,7 +38,7 @@ const services: Services = {
   limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
-  upstream: anthropicUpstream(),
+  upstream: anthropicUpstream({ openConnection }),
   now: Date.now,
   random: Math.random,
   log: logToConsole,

@@ -166,6 +166,11 @@ export type LimitDecision =
 /** One call to Claude. The only port that sees HTTP. */
 export interface Upstream {
   send(account: Account, call: UpstreamCall): Promise<Response>
+  /**
+   * Resolves once the account's address takes connections, or where that cannot be told; stays pending while its
+   * handshakes hang. Never throws.
+   */
+  reach(account: Account, signal: AbortSignal): Promise<void>
 }
 
 export interface UpstreamCall {
@@ -175,8 +180,6 @@ export interface UpstreamCall {
   readonly headers: Headers
   readonly body: Uint8Array | null
   readonly signal: AbortSignal
-  /** Called once it is known that a connection stands; at once where that cannot be told. */
-  onConnected(): void
 }
 
 export interface UsageRow {

@@ -4,6 +4,7 @@ import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
 import { sqliteAccountStore } from '../adapters/sqlite/account-store.ts'
+import { openConnection } from '../adapters/node/open-connection.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
@@ -53,7 +54,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log }),
     usage,
     admin: sqlAdminStore(sqliteSessions(db)),
-    upstream: anthropicUpstream(),
+    upstream: anthropicUpstream({ openConnection }),
     now: Date.now,
     random: Math.random,
     log,

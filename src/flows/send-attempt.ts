@@ -39,7 +39,6 @@ export async function sendAttempt(services: Services, call: Call, held: Held): P
       headers: call.headers,
       body: call.body,
       signal: watch.signal,
-      onConnected: watch.connected,
     })
     if (isEventStream(response) && response.body !== null) {
       return await openStream(call, response, response.body.getReader(), watch)
@@ -111,6 +110,7 @@ function watchCall(services: Services, call: Call, held: Held): Watch {
     callerSignal: call.scope.signal,
     leaseExpiresAt: held.lease.expiresAt,
     now: services.now,
+    reach: (signal) => services.upstream.reach(held.account, signal),
     renew: (progress) => {
       const renewing = services.gates.renew(held.account, held.lease, progress)
       call.scope.defer(renewing)

@@ -18,6 +18,8 @@ export interface WatchOptions {
   /** Until when the gate counts the call's lease, epoch ms. */
   readonly leaseExpiresAt: number
   now(): number
+  /** Resolves once upstream takes connections. */
+  reach(signal: AbortSignal): Promise<void>
   renew(progress: { readonly answering: boolean }): Promise<LeaseStanding>
 }
 
@@ -25,6 +27,8 @@ export interface WatchOptions {
 export type BreakCause = FailureCause | 'lease_lost'
 export type Interruption = BreakCause | 'caller_gone'
 
+/** `fetch` does not tell when it has connected: a call that had no answer after this share of the time is looked into. */
+const REACH_SHARE = 0.5
 /** After a renewal that went unanswered the next comes this much sooner. */
 const HURRY = 4
 
@@ -37,9 +41,10 @@ export class Watch {
   readonly #controller = new AbortController()
   readonly #startedAt: number
   #timer: ReturnType<typeof setTimeout> | undefined
-  #isConnected = false
+  #isReached = false
   #hasAnswered = false
   #lastByteAt: number
+  #reachAt: number
   #renewAt: number
   #heldUntil: number
   #pingAt = Infinity
@@ -51,6 +56,7 @@ export class Watch {
     const now = options.now()
     this.#startedAt = now
     this.#lastByteAt = now
+    this.#reachAt = now + options.settings.connectTimeoutMs * REACH_SHARE
     this.#renewAt = now + options.settings.leaseRenewMs
     this.#heldUntil = holdsUntil(options.leaseExpiresAt, options.settings)
     if (options.callerSignal.aborted) this.#callerGone()
@@ -58,18 +64,13 @@ export class Watch {
     this.#arm(now)
   }
 
-  /** From now on the first byte is waited for. The timer finds out by itself: a connection costs none. */
-  readonly connected = (): void => {
-    this.#isConnected = true
-  }
-
   /** Bytes came: the first ones end the first-byte deadline and begin the idle one. */
   touch(): void {
     this.#lastByteAt = this.#options.now()
     if (this.#onSilence !== null) this.#pingAt = this.#lastByteAt + this.#options.settings.pingMs
     if (this.#hasAnswered) return
-    this.#isConnected = true
     this.#hasAnswered = true
+    this.#reachAt = Infinity
     this.#arm(this.#lastByteAt)
   }
 
@@ -99,7 +100,7 @@ export class Watch {
 
   #arm(now: number): void {
     clearTimeout(this.#timer)
-    const due = Math.min(this.#deadline().at, this.#renewAt, this.#pingAt)
+    const due = Math.min(this.#deadline().at, this.#reachAt, this.#renewAt, this.#pingAt)
     this.#timer = setTimeout(() => this.#check(), Math.max(0, due - now))
   }
 
@@ -113,7 +114,7 @@ export class Watch {
   #silenceEnds(): { at: number; cause: FailureCause } {
     const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = this.#options.settings
     if (this.#hasAnswered) return { at: this.#lastByteAt + idleTimeoutMs, cause: 'idle_timeout' }
-    if (!this.#isConnected && connectTimeoutMs < firstByteTimeoutMs) {
+    if (!this.#isReached && connectTimeoutMs < firstByteTimeoutMs) {
       return { at: this.#startedAt + connectTimeoutMs, cause: 'connect_timeout' }
     }
     return { at: this.#startedAt + firstByteTimeoutMs, cause: 'first_byte_timeout' }
@@ -123,6 +124,10 @@ export class Watch {
     const now = this.#options.now()
     const deadline = this.#deadline()
     if (now >= deadline.at) return this.interrupt(deadline.cause)
+    if (now >= this.#reachAt) {
+      this.#reachAt = Infinity
+      void this.#options.reach(this.signal).then(this.#reached)
+    }
     if (now >= this.#renewAt) {
       this.#renewAt = now + this.#options.settings.leaseRenewMs
       void this.#options.renew({ answering: this.#hasAnswered }).then(this.#renewed)
@@ -132,6 +137,11 @@ export class Watch {
       this.#onSilence?.()
     }
     this.#arm(now)
+  }
+
+  readonly #reached = (): void => {
+    this.#isReached = true
+    if (this.#timer !== undefined) this.#arm(this.#options.now())
   }
 
   readonly #renewed = (standing: LeaseStanding): void => {

@@ -6,6 +6,7 @@ export interface TestAccount {
   readonly models?: readonly string[]
   readonly backup?: boolean
   readonly api_key?: string
+  readonly base_url?: string
 }
 
 /** The value of `ANTHROPIC_ACCOUNTS`. */

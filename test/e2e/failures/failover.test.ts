@@ -2,6 +2,7 @@
 // again; message threads stay where they were made.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MODELS } from '../../../tools/simulator/models.ts'
+import { type BlackHole, openBlackHole } from '../../support/black-hole.ts'
 import { accountList } from '../../support/accounts.ts'
 import { claudeCall, errorOf, eventsOf } from '../../support/claude-call.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -13,8 +14,10 @@ const CONSECUTIVE = 3
 const COOLDOWN_MS = 1_000
 
 let gateway: TestGateway
+let hole: BlackHole
 
 beforeAll(async () => {
+  hole = await openBlackHole()
   gateway = await startTestGateway({
     settings: {
       ANTHROPIC_ACCOUNTS: accountList(
@@ -22,8 +25,10 @@ beforeAll(async () => {
         { id: 'beta', models: ['claude-*'] },
         { id: 'lone', models: ['lone-*'] },
         { id: 'locked', models: ['locked'], api_key: 'sk-ant-sim-invalid' },
-        { id: 'backup', models: ['locked'], backup: true },
+        { id: 'hole', models: ['hole-*'], base_url: hole.url },
+        { id: 'backup', models: ['locked', 'hole-or-*'], backup: true },
       ),
+      SLUICE_CONNECT_TIMEOUT_MS: 400,
       SLUICE_RETRY_ATTEMPTS: 2,
       SLUICE_RETRY_BASE_MS: 1,
       SLUICE_RETRY_BUDGET_RATIO: 1,
@@ -36,7 +41,10 @@ beforeAll(async () => {
   })
 })
 
-afterAll(() => gateway.stop())
+afterAll(async () => {
+  hole.stop()
+  await gateway.stop()
+})
 
 type Options = Omit<Parameters<typeof claudeCall>[0], 'key'>
 
@@ -96,6 +104,36 @@ describe('when one account fails', () => {
     )
     expect(later.headers['sluice-account']).toBe('backup')
     expect(later.headers['sluice-attempts']).toBe('1')
+  })
+})
+
+describe('an address on which handshakes hang', () => {
+  const canned = 'canned=ok;type=application/json'
+
+  it('is given up after the connect timeout, and the call is answered elsewhere', async () => {
+    gateway.simulator.sim.canned.set('ok', Buffer.from('{"type":"message"}'))
+    const answer = await ask({ fault: canned, fields: { model: 'hole-or-backup' } })
+    expect(answer.status).toBe(200)
+    expect(answer.headers['sluice-account']).toBe('backup')
+    expect(answer.headers['sluice-attempts']).toBe('2')
+    expect(answer.tookMs).toBeLessThan(2_000)
+  })
+
+  it('is told as a timeout where nobody else serves the model', async () => {
+    const answer = await ask({
+      fields: { model: 'hole-only' },
+      headers: [['x-stainless-retry-count', '1']],
+    })
+    expect(answer.status).toBe(504)
+    expect(answer.headers['sluice-reason']).toBe('upstream_timeout')
+    expect(answer.tookMs).toBeGreaterThanOrEqual(390)
+    expect(answer.tookMs).toBeLessThan(1_500)
+  })
+
+  it('is not what a slow answer is taken for', async () => {
+    const answer = await ask({ fault: 'slow-headers=700', fields: { model: 'claude-sonnet-5-5' } })
+    expect(answer.status).toBe(200)
+    expect(answer.headers['sluice-attempts']).toBe('1')
   })
 })
 

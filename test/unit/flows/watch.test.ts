@@ -14,11 +14,13 @@ const SETTINGS = {
 }
 
 let renewals: boolean[]
+let reach: () => Promise<void>
 let answers: (attempt: number) => Promise<LeaseStanding>
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 })
   renewals = []
+  reach = () => new Promise(() => {})
   answers = async () => ({ kind: 'held', until: Date.now() + SETTINGS.leaseTtlMs })
 })
 afterEach(() => vi.useRealTimers())
@@ -29,6 +31,7 @@ const open = (changed: Partial<typeof SETTINGS> = {}, leaseExpiresAt = 60_000): 
     callerSignal: new AbortController().signal,
     leaseExpiresAt,
     now: Date.now,
+    reach: () => reach(),
     renew: ({ answering }) => answers(renewals.push(answering)),
   })
 
@@ -48,9 +51,16 @@ describe('a deadline', () => {
   })
 
   it('ends a call that connected and is not answered', async () => {
+    reach = async () => {}
+    expect(await endOf(open())).toEqual([10_000, 'first_byte_timeout'])
+  })
+
+  it('asks nobody whether upstream can be reached where an answer came soon', async () => {
+    reach = () => expect.unreachable()
     const watch = open()
-    watch.connected()
-    expect(await endOf(watch)).toEqual([10_000, 'first_byte_timeout'])
+    await vi.advanceTimersByTimeAsync(400)
+    watch.touch()
+    expect(await endOf(watch)).toEqual([5_400, 'idle_timeout'])
   })
 
   it('for the first byte holds where it is the shorter one', async () => {
