@@ -9,10 +9,12 @@ import type {
   LeaseWitness,
   Renewal,
   Settlement,
+  SharedReading,
 } from '../src/core/admission/admission.ts'
 import type { Moment } from '../src/core/admission/breaker.ts'
 import { isUsable } from '../src/core/admission/door.ts'
 import { countInUse, type Gate, type Resolution } from '../src/core/admission/gate-state.ts'
+import { observe } from '../src/core/admission/observe.ts'
 import { admit, advance, cancel, nextWakeAt, renew, settle } from '../src/core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../src/core/admission/operate.ts'
 import {
@@ -72,6 +74,11 @@ export class AccountGate extends DurableObject<Env> {
     if (settlement.usage === null) return
     await this.#outbox.keep(settlement.leaseId, settlement.usage)
     this.#rollUpSoon(ROLL_UP_MS)
+  }
+
+  /** What an answer to another account of the same organization told. */
+  observe(reading: SharedReading): void {
+    this.#decide((gate, at) => observe(gate, reading, at))
   }
 
   /** Whether the doors of the account let some call in, full or not. */

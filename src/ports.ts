@@ -1,6 +1,12 @@
 // Every interface that the flows depend on, and the bag that carries them. Adapters live in src/adapters;
 // each port has one contract suite in test/contract that every adapter passes.
-import type { Admission, AdmissionAsk, Lease, Settlement } from './core/admission/admission.ts'
+import type {
+  Admission,
+  AdmissionAsk,
+  Lease,
+  Settlement,
+  SharedReading,
+} from './core/admission/admission.ts'
 import type { GateSnapshot } from './core/admission/snapshot.ts'
 import type { NumberedEntry } from './core/admission/timeline.ts'
 import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
@@ -77,15 +83,20 @@ export interface AccountGates {
   admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
   /** Never throws. `answering`: bytes have come, so a probe that lasts is not a lost one. */
-  renew(
-    account: Account,
-    lease: Lease,
-    progress: { readonly answering: boolean },
-  ): Promise<LeaseStanding>
+  renew(account: Account, lease: Lease, progress: LeaseProgress): Promise<LeaseStanding>
+  /** Tells a gate what another account of its organization was answered. Best effort: never throws. */
+  observe(account: Account, reading: SharedReading): Promise<void>
   /** Whether some call could be admitted now; throws when the gate cannot be reached. For GET /ready. */
   isUsable(account: Account): Promise<boolean>
   /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */
   settle(account: Account, settlement: Settlement): Promise<void>
+}
+
+/** What a holder tells of its call with each renewal. */
+export interface LeaseProgress {
+  readonly answering: boolean
+  /** Tokens that its stream has produced so far, in all. */
+  readonly outputTokens?: number
 }
 
 export interface GateUnavailable {

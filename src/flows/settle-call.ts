@@ -1,6 +1,6 @@
 // The end of an attempt, said once: the lease comes home with what became of the call and what it cost. Deferred,
 // so that it delays no answer; the gate acknowledges only what it has kept.
-import type { Outcome, RateObservation } from '../core/admission/admission.ts'
+import type { Outcome, RateObservation, TokenCounts } from '../core/admission/admission.ts'
 import type { UsageRecord } from '../core/money/usage-record.ts'
 import type { Services } from '../ports.ts'
 import type { Held } from './admit-call.ts'
@@ -36,7 +36,12 @@ function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: 
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
   logEnd(services, call, held, end)
   const settled = services.gates
-    .settle(held.account, { leaseId: held.lease.id, epoch: held.lease.epoch, ...end })
+    .settle(held.account, {
+      leaseId: held.lease.id,
+      epoch: held.lease.epoch,
+      ...end,
+      tokens: countTokens(end.usage),
+    })
     .catch((error: unknown) =>
       services.log({
         event: 'settle_failed',
@@ -49,3 +54,10 @@ export function settleCall(services: Services, call: Call, held: Held, end: Atte
     )
   call.scope.defer(settled)
 }
+
+/** What the account's own token buckets count. */
+const countTokens = (usage: UsageRecord | null): TokenCounts | null =>
+  usage && {
+    uncachedInputTokens: usage.inputTokens + usage.cacheWriteTokens,
+    outputTokens: usage.outputTokens,
+  }

@@ -116,6 +116,23 @@ export function describeAccountGates(name: string, make: () => GatesUnderTest): 
       expect(await gates.renew(account, lease, { answering: false })).toEqual({ kind: 'over' })
     })
 
+    test('hold back once another account of the same organization found its bucket empty', async () => {
+      const reading = {
+        account: 'other',
+        organization: 'org',
+        modelClass: 'sonnet',
+        rate: { requests: { limit: 60, remaining: 0, resetAt: Date.now() + 3_600_000 } },
+        retryAfterMs: 30_000,
+      }
+      await gates.observe(account, reading)
+      expect(await gates.admit(account, ask('a'))).toMatchObject({
+        refusal: { reason: 'throttled' },
+      })
+      expect(await gates.admit(account, ask('b', { modelClass: 'opus' }))).toMatchObject({
+        kind: 'admitted',
+      })
+    })
+
     test('are usable while calls pass, full or not, and not while the breaker is open', async () => {
       expect(await gates.isUsable(account)).toBe(true)
       for (let call = 0; call < 5; call++) {

@@ -72,10 +72,10 @@ export function cloudflareAccountGates(
       await call(account, async (stub) => stub.cancel(ticket), MARGIN_MS).catch(() => {})
     },
 
-    async renew(account, lease, { answering }) {
+    async renew(account, lease, progress) {
       const own = held.get(lease.id)
       const witness = own?.witness ?? null
-      const renewal = { leaseId: lease.id, witness, answering }
+      const renewal = { leaseId: lease.id, witness, ...progress }
       const renewing = call(account, async (stub) => stub.renew(renewal), MARGIN_MS).then(
         (renewed): LeaseStanding => {
           if (renewed === null) return { kind: 'over' }
@@ -90,6 +90,11 @@ export function cloudflareAccountGates(
       )
       if (own !== undefined) own.renewing = renewing
       return renewing
+    },
+
+    async observe(account, reading) {
+      // Lost at worst: this account then finds out by a 429 of its own.
+      await call(account, async (stub) => stub.observe(reading), MARGIN_MS).catch(() => {})
     },
 
     async isUsable(account) {

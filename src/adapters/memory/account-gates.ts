@@ -10,6 +10,7 @@ import type {
 import type { Moment } from '../../core/admission/breaker.ts'
 import { isUsable } from '../../core/admission/door.ts'
 import { countInUse, newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
+import { observe } from '../../core/admission/observe.ts'
 import { admit, advance, cancel, nextWakeAt, renew, settle } from '../../core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../../core/admission/operate.ts'
 import { snapshotContext, snapshotGate, type GateSnapshot } from '../../core/admission/snapshot.ts'
@@ -58,9 +59,12 @@ export function memoryAccountGates(
     async cancel(account, ticket) {
       hostOf(account).decide((gate, at) => cancel(gate, ticket, at))
     },
-    async renew(account, { id }, { answering }) {
-      const renewal = { leaseId: id, witness: null, answering }
+    async renew(account, { id }, progress) {
+      const renewal = { leaseId: id, witness: null, ...progress }
       return hostOf(account).renew(renewal)
+    },
+    async observe(account, reading) {
+      hostOf(account).decide((gate, at) => observe(gate, reading, at))
     },
     async isUsable(account) {
       return hostOf(account).isUsable()

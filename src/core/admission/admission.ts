@@ -66,6 +66,8 @@ export interface Renewal {
   readonly witness: LeaseWitness | null
   /** True once upstream has sent content: a probe that streams for long is alive, not lost. */
   readonly answering: boolean
+  /** Tokens produced so far, in all: the account's output bucket follows a long stream while it runs. */
+  readonly outputTokens?: number
 }
 
 export interface Refusal {
@@ -132,8 +134,30 @@ export interface Settlement {
   readonly outcome: Outcome
   /** The account's limits as this answer's headers told them; null where none came. */
   readonly rate: RateObservation | null
+  /** What the call took from the account's token buckets; absent or null: not known. */
+  readonly tokens?: TokenCounts | null
+  /** `anthropic-organization-id` of the answer; need not be said with each. */
+  readonly organization?: string
   /** What the call cost. Kept durably before the settlement is acknowledged; counted once by lease id. */
   readonly usage: UsageRecord | null
+}
+
+/** As Claude counts them against an account: cache writes are input, cache reads are not. */
+export interface TokenCounts {
+  readonly uncachedInputTokens: number
+  readonly outputTokens: number
+}
+
+/** What an answer to another account of the same organization told: the two draw on one bucket. */
+export interface SharedReading {
+  /** The id of the account that was answered. */
+  readonly account: string
+  readonly organization: string
+  readonly modelClass: string
+  /** Null, with no `retryAfterMs`: says only that the two share an organization. */
+  readonly rate: RateObservation | null
+  /** Of a 429; null where it was none, or named no time. */
+  readonly retryAfterMs: number | null
 }
 
 /** `anthropic-ratelimit-*` of one answer, parsed; a missing dimension is absent. `resetAt` in epoch ms. */

@@ -6,6 +6,7 @@ import type { FailureWindow } from './failure-window.ts'
 import { newGate, type Gate } from './gate-state.ts'
 import type { Hold, HoldReason } from './hold.ts'
 import type { ConcurrencyLimit } from './limit.ts'
+import type { Organization } from './organization.ts'
 import { newRateState, type Bucket } from './rate.ts'
 import { retryCap } from './retry-budget.ts'
 import type { Predecessor } from './reservation.ts'
@@ -44,6 +45,7 @@ export interface GateRecord {
   readonly holdMs: number
   /** Absent in what older versions wrote. */
   readonly retryBalance?: number
+  readonly organization?: Organization
 }
 
 export const toRecord = (gate: Gate): GateRecord => ({
@@ -66,6 +68,7 @@ export const toRecord = (gate: Gate): GateRecord => ({
   errors: gate.errors,
   holdMs: gate.holdMs,
   retryBalance: gate.retryBalance,
+  organization: gate.organization,
 })
 
 const breakerRecord = ({ phase, trips }: Breaker): BreakerRecord => {
@@ -96,6 +99,7 @@ export function restoreGate(settings: GateSettings, epoch: number, former: Forme
   const cap = retryCap(settings.retryBudgetRatio)
   gate.retryBalance = Math.min(cap, record.retryBalance ?? gate.retryBalance)
   gate.errors.push(...record.errors)
+  Object.assign(gate.organization, record.organization)
   Object.assign(gate.limit, restoreLimit(record.limit))
   return gate
 }

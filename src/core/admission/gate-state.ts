@@ -6,6 +6,7 @@ import { newBreaker, type Breaker, type Moment, type Transition } from './breake
 import type { Hold } from './hold.ts'
 import { newLeases, type Leases } from './leases.ts'
 import { newConcurrencyLimit, type ConcurrencyLimit } from './limit.ts'
+import { newOrganization, type Organization } from './organization.ts'
 import { newRateState, type RateState } from './rate.ts'
 import { openingBalance } from './retry-budget.ts'
 import {
@@ -43,6 +44,7 @@ export interface Gate {
   readonly reservation: Reservation
   predecessors: Predecessor[]
   readonly limit: ConcurrencyLimit
+  readonly organization: Organization
   readonly queue: WaitQueue
   /** Retries that may be made now: see retry-budget.ts. */
   retryBalance: number
@@ -75,6 +77,7 @@ export const newGate = (
   reservation: newReservation(),
   predecessors,
   limit: newConcurrencyLimit(),
+  organization: newOrganization(),
   queue: newWaitQueue(),
   retryBalance: openingBalance(settings.retryBudgetRatio),
   timeline: [],

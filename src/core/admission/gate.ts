@@ -36,7 +36,7 @@ import {
   reserve,
 } from './reservation.ts'
 import { isRetry, maySpendRetry, spendRetry } from './retry-budget.ts'
-import { teach } from './teach.ts'
+import { teach, teachProgress } from './teach.ts'
 import { hasPlace, joinQueue, leaveQueue } from './wait-queue.ts'
 
 /** Decides at once, or makes the caller wait: then its ticket is not among the resolutions. */
@@ -131,10 +131,12 @@ export function renew(gate: Gate, renewal: Renewal, at: Moment): [Lease | null, 
     const { leaseId: id, witness } = renewal
     const promisedUntil = mayBeRegrantedAt(gate.predecessors, witness)
     claimSlot(gate.predecessors, witness)
-    lease = adoptLease({ id, witness, promisedUntil }, at.now, expiresAt)
+    const producedTokens = renewal.outputTokens ?? 0
+    lease = adoptLease({ id, witness, promisedUntil, producedTokens }, at.now, expiresAt)
     holdLease(gate.leases, lease)
   } else {
     extendLease(gate.leases, lease, expiresAt)
+    teachProgress(gate, lease, renewal.outputTokens ?? 0, at.now)
   }
   if (renewal.answering && lease.probe) extendProbes(gate, lease.id, lease.modelClass, at.now)
   return [leaseAnswer(lease, gate.epoch, at.now), advance(gate, at)]

@@ -41,6 +41,7 @@ export function grant(
       charged: chargeCall(rate, ask.estimatedInputTokens, now),
     },
     promisedUntil: null,
+    producedTokens: 0,
   }
   holdLease(gate.leases, lease)
   const deadline = now + gate.settings.breakerProbeTimeoutMs

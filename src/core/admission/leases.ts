@@ -19,6 +19,8 @@ export interface HeldLease {
    * is counted, but nothing beyond that moment is promised to its holder.
    */
   readonly promisedUntil: number | null
+  /** Output that its renewals have told, and that was charged. */
+  producedTokens: number
 }
 
 export interface GrantMark {
@@ -102,11 +104,12 @@ export interface Adoption {
   readonly id: string
   readonly witness: LeaseWitness | null
   readonly promisedUntil: number | null
+  readonly producedTokens: number
 }
 
 /** A lease that another epoch granted, or that expired here, and whose holder is alive. */
 export const adoptLease = (
-  { id, witness, promisedUntil }: Adoption,
+  { id, witness, promisedUntil, producedTokens }: Adoption,
   now: number,
   expiresAt: number,
 ): HeldLease => ({
@@ -120,6 +123,7 @@ export const adoptLease = (
   lastResort: false,
   granted: null,
   promisedUntil,
+  producedTokens,
 })
 
 export function leaseAnswer(lease: HeldLease, epoch: number, now: number): Lease {

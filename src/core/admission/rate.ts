@@ -4,8 +4,7 @@
 //
 // A reading is as old as the grant of its call, so what was charged since that grant is taken off again. Readings
 // are suspect: a reset in the past says nothing, token levels are rounded to 1,000, dimensions may be missing.
-import type { RateDimension, RateObservation } from './admission.ts'
-import type { UsageRecord } from '../money/usage-record.ts'
+import type { RateDimension, RateObservation, TokenCounts } from './admission.ts'
 import type { ChargeTotals } from './leases.ts'
 
 const REFILL_MS = 60_000
@@ -97,13 +96,16 @@ const charge = (rate: RateState, name: DimensionName, amount: number, now: numbe
 export function chargeUsage(
   rate: RateState,
   estimatedInputTokens: number,
-  usage: UsageRecord,
+  tokens: TokenCounts,
   now: number,
 ): void {
-  const input = usage.inputTokens + usage.cacheWriteTokens
-  charge(rate, 'inputTokens', input - estimatedInputTokens, now)
-  charge(rate, 'outputTokens', usage.outputTokens, now)
+  charge(rate, 'inputTokens', tokens.uncachedInputTokens - estimatedInputTokens, now)
+  charge(rate, 'outputTokens', tokens.outputTokens, now)
 }
+
+/** A stream's output, while it runs. */
+export const chargeOutput = (rate: RateState, tokens: number, now: number): void =>
+  charge(rate, 'outputTokens', tokens, now)
 
 export interface Reading {
   readonly observation: RateObservation
@@ -119,6 +121,26 @@ export function observeRate(rate: RateState, reading: Reading, now: number): voi
     const since = rate.charged[name] - reading.charged[name]
     readBucket(rate, name, { ...readingOf(dimension, name), at: reading.grantedAt, since }, now)
   }
+}
+
+/**
+ * A reading of another account of the same organization. It can only take away: what this account has out
+ * meanwhile is unknown to it. A bucket with another limit is another bucket, that of a workspace of its own.
+ */
+export function observeShared(rate: RateState, observation: RateObservation, now: number): boolean {
+  let isOurs = false
+  for (const name of DIMENSIONS) {
+    const dimension = observation[name]
+    const known = rate[name]
+    if (dimension === undefined || !isCredible(dimension, now)) continue
+    if (known !== null && known.limit !== dimension.limit) continue
+    isOurs = true
+    const reading = { ...readingOf(dimension, name), at: now, since: 0 }
+    if (known === null || reading.remaining < levelAt(known, now)) {
+      readBucket(rate, name, reading, now)
+    }
+  }
+  return isOurs
 }
 
 const isCredible = (dimension: RateDimension, now: number): boolean => {

@@ -47,6 +47,10 @@ export interface GateSnapshot {
   }[]
   /** Why the account as a whole takes nothing: `manual`, `quarantined`, `parked`; null where it does. */
   readonly hold: string | null
+  /** Whose limits these are, as its answers tell; null: none told it yet. */
+  readonly organization: string | null
+  /** Accounts of the same organization: they draw on one bucket, so together they take no more than one. */
+  readonly shares_organization_with: readonly string[]
 }
 
 /** What the gate itself does not know. */
@@ -103,6 +107,8 @@ export function snapshotGate(gate: Gate, about: SnapshotContext, now: number): G
       cause,
     })),
     hold: gate.hold?.reason ?? null,
+    organization: gate.organization.id,
+    shares_organization_with: gate.organization.peers,
   }
 }
 

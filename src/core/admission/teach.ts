@@ -1,17 +1,21 @@
 // What a finished call teaches its gate: the breaker, the limit, the buckets, the account's standing. A call
 // that another epoch granted, or that was granted before a door changed, teaches that door nothing.
-import type { Outcome, Settlement } from './admission.ts'
+import type { Outcome, Settlement, TokenCounts } from './admission.ts'
 import { recordResult, type CallResult, type Moment } from './breaker.ts'
 import { classOf, noteBreaker, noteTransition, type Gate } from './gate-state.ts'
 import { newHold, nextHoldProbeAt } from './hold.ts'
 import type { GrantMark, HeldLease } from './leases.ts'
+import { noteOrganization } from './observe.ts'
 import { cutLimit, raiseLimit, readLimit } from './limit.ts'
-import { chargeUsage, isExhausted, observeRate, pauseUntil } from './rate.ts'
+import { chargeOutput, chargeUsage, isExhausted, observeRate, pauseUntil } from './rate.ts'
 import { earnRetry } from './retry-budget.ts'
 import { pushError, type GateError } from './timeline.ts'
 
 export function teach(gate: Gate, lease: HeldLease, settlement: Settlement, at: Moment): void {
   const { granted } = lease
+  if (settlement.organization !== undefined) {
+    noteOrganization(gate, settlement.organization, at.now)
+  }
   if (granted === null || settlement.epoch !== gate.epoch) return
   teachRate(gate, lease, granted, { settlement, now: at.now })
   teachLimit(gate, lease, settlement, at.now)
@@ -30,12 +34,15 @@ const teachRate = (
   { settlement, now }: { readonly settlement: Settlement; readonly now: number },
 ): void => {
   const { rate } = classOf(gate, lease.modelClass)
-  const { usage } = settlement
+  const tokens = countTokens(settlement)
   const estimate = granted.estimatedInputTokens
-  if (usage !== null) chargeUsage(rate, estimate, usage, now)
+  if (tokens !== null) {
+    const outputTokens = Math.max(0, tokens.outputTokens - lease.producedTokens)
+    chargeUsage(rate, estimate, { ...tokens, outputTokens }, now)
+  }
   if (settlement.rate === null || granted.charged === null) return
   const { charged } = granted
-  const own = usage === null ? 0 : usage.inputTokens + usage.cacheWriteTokens - estimate
+  const own = tokens === null ? 0 : tokens.uncachedInputTokens - estimate
   observeRate(
     rate,
     {
@@ -45,6 +52,21 @@ const teachRate = (
     },
     now,
   )
+}
+
+/** Workers of before `tokens` say it in their usage alone. */
+const countTokens = ({ tokens, usage }: Settlement): TokenCounts | null => {
+  if (tokens !== undefined || usage === null) return tokens ?? null
+  const uncachedInputTokens = usage.inputTokens + usage.cacheWriteTokens
+  return { uncachedInputTokens, outputTokens: usage.outputTokens }
+}
+
+/** A renewal's word of what its stream has produced: charged once, as it was produced. */
+export function teachProgress(gate: Gate, lease: HeldLease, tokens: number, now: number): void {
+  const produced = tokens - lease.producedTokens
+  if (!(produced > 0)) return
+  lease.producedTokens = tokens
+  if (lease.granted !== null) chargeOutput(classOf(gate, lease.modelClass).rate, produced, now)
 }
 
 const teachLimit = (

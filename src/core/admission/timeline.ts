@@ -3,7 +3,7 @@ import type { FailureCause } from './admission.ts'
 
 export interface TimelineEntry {
   readonly at: number
-  readonly kind: 'breaker' | 'account' | 'limit'
+  readonly kind: 'breaker' | 'account' | 'limit' | 'organization'
   readonly modelClass: string | null
   readonly from: string
   readonly to: string

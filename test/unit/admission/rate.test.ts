@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RateObservation } from '../../../src/core/admission/admission.ts'
 import type { Gate } from '../../../src/core/admission/gate-state.ts'
-import { admit, advance, nextWakeAt, settle } from '../../../src/core/admission/gate.ts'
+import { admit, advance, nextWakeAt, renew, settle } from '../../../src/core/admission/gate.ts'
 import {
   aGate,
   answerTo,
@@ -116,6 +116,32 @@ describe('tokens', () => {
     settle(gate, { settlement: settlement('a', served, { usage }), witness: null }, at(0))
     expect(asks(gate, 'b', at(0), WIDE)).toBe('throttled')
     expect(asks(gate, 'c', at(11_000), WIDE)).toBe('admitted')
+  })
+
+  test('the counts of a settlement stand before those of its usage', () => {
+    const gate = read({ outputTokens: { limit: 6_000, remaining: 1_500, resetAt: null } })
+    asks(gate, 'a', at(0), WIDE)
+    const usage = usageRecord('a', { outputTokens: 9_000 })
+    const tokens = { uncachedInputTokens: 100, outputTokens: 1_000 }
+    settle(gate, { settlement: settlement('a', served, { usage, tokens }), witness: null }, at(0))
+    expect(gate.classes.get('sonnet')?.rate.outputTokens?.level).toBe(500)
+  })
+
+  test('output of a long stream is charged while it runs, and once', () => {
+    const gate = read({ outputTokens: { limit: 60_000, remaining: 60_000, resetAt: null } })
+    const level = (): number | undefined => gate.classes.get('sonnet')?.rate.outputTokens?.level
+    asks(gate, 'a', at(0), WIDE)
+    const tells = (outputTokens: number): void =>
+      void renew(gate, { leaseId: 'a', witness: null, answering: true, outputTokens }, at(0))
+    tells(1_000)
+    expect(level()).toBe(59_000)
+    tells(1_000)
+    tells(800)
+    tells(2_500)
+    expect(level()).toBe(57_500)
+    const tokens = { uncachedInputTokens: 100, outputTokens: 3_000 }
+    settle(gate, { settlement: settlement('a', served, { tokens }), witness: null }, at(0))
+    expect(level()).toBe(57_000)
   })
 
   test('a call larger than the whole bucket goes when the bucket is full', () => {
