@@ -78,9 +78,15 @@ export interface StoredAccounts {
   readonly unreadable: readonly UnusableAccount[]
 }
 
+/** Bounds waits. One for each request, so that all of them share a timer; adapters have their own where none is given. */
+export interface Waits {
+  /** What `answer` gives, or a rejection once the time is over. */
+  within<T>(timeoutMs: number, answer: Promise<T>): Promise<T>
+}
+
 export interface AccountGates {
   /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
-  admit(account: Account, ask: AdmissionAsk): Promise<Admission | GateUnavailable>
+  admit(account: Account, ask: AdmissionAsk, waits?: Waits): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
   /** Never throws. `answering`: bytes have come, so a probe that lasts is not a lost one. */
   renew(account: Account, lease: Lease, progress: LeaseProgress): Promise<LeaseStanding>
@@ -89,7 +95,7 @@ export interface AccountGates {
   /** Whether some call could be admitted now; throws when the gate cannot be reached. For GET /ready. */
   isUsable(account: Account): Promise<boolean>
   /** Resolves once the settlement is durable; retried inside, idempotent by lease id. */
-  settle(account: Account, settlement: Settlement): Promise<void>
+  settle(account: Account, settlement: Settlement, waits?: Waits): Promise<void>
 }
 
 /** What a holder tells of its call with each renewal. */
@@ -141,11 +147,11 @@ export interface TimelinePage {
 /** The tenant's request-rate windows. One store round trip for all of them. */
 export interface RequestLimits {
   /** Counts one request against every window, all or nothing. Bounded in time; never throws. */
-  take(caller: Caller): Promise<LimitDecision>
+  take(caller: Caller, waits?: Waits): Promise<LimitDecision>
   /** Gives one request back: it was refused for another reason after it was counted. */
-  refund(caller: Caller): Promise<void>
+  refund(caller: Caller, waits?: Waits): Promise<void>
   /** What is left, without counting anything. Empty where the store cannot say. */
-  peek(caller: Caller): Promise<readonly LimitWindow[]>
+  peek(caller: Caller, waits?: Waits): Promise<readonly LimitWindow[]>
   ping(): Promise<void>
 }
 

@@ -81,7 +81,7 @@ class Asker {
     this.#asked += 1
     const ticket = `${scope.requestId}.${attempt}.${this.#asked}`
     const askedAt = now()
-    const pending = gates.admit(account, this.#askFor(account, ticket, maxWaitMs))
+    const pending = gates.admit(account, this.#askFor(account, ticket, maxWaitMs), scope.waits)
     const admission = await untilAborted(pending, signal)
     if (admission === null) {
       scope.defer(giveBack(this.#services, account, ticket, pending))

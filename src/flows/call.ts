@@ -1,6 +1,6 @@
 // One call of a tenant to Claude, as the flows see it: read, allowed to be made, not yet admitted.
 import type { Lane } from '../core/admission/admission.ts'
-import type { Caller } from '../ports.ts'
+import type { Caller, Waits } from '../ports.ts'
 
 /** What stays the same for every request that enters: its names, its clock, its caller's presence. */
 export interface RequestScope {
@@ -12,6 +12,7 @@ export interface RequestScope {
   /** Keeps work alive after the answer. */
   defer(work: Promise<unknown>): void
   readonly timing: Timing
+  readonly waits: Waits
 }
 
 /** Milliseconds spent, by the names of `server-timing`; null: that part was not reached. */

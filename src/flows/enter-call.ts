@@ -22,7 +22,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   const accounts = await services.accounts.usable((work) => call.scope.defer(work))
   const candidates = chooseAccounts(services, call, accounts)
   const startedAt = services.now()
-  const taking = services.limits.take(call.caller)
+  const taking = services.limits.take(call.caller, call.scope.waits)
   // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled.
   const known = await Promise.race([taking, Promise.resolve(null)])
   if (known?.kind === 'refused') throw limitError(known, startedAt)

@@ -36,12 +36,16 @@ function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: 
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
   logEnd(services, call, held, end)
   const settled = services.gates
-    .settle(held.account, {
-      leaseId: held.lease.id,
-      epoch: held.lease.epoch,
-      ...end,
-      tokens: countTokens(end.usage),
-    })
+    .settle(
+      held.account,
+      {
+        leaseId: held.lease.id,
+        epoch: held.lease.epoch,
+        ...end,
+        tokens: countTokens(end.usage),
+      },
+      call.scope.waits,
+    )
     .catch((error: unknown) =>
       services.log({
         event: 'settle_failed',

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { separateWaits } from '../../src/adapters/separate-waits.ts'
 import { openRedis } from '../../src/adapters/upstash/client.ts'
+import { type Command, openCommands } from '../../src/adapters/upstash/commands.ts'
 import { upstashRequestLimits } from '../../src/adapters/upstash/request-limits.ts'
 import { WINDOWS_SCRIPT, WINDOWS_SCRIPT_HASH } from '../../src/adapters/upstash/windows-script.ts'
 import { countInRedis } from '../../src/adapters/upstash/windows-limiter.ts'
@@ -85,7 +87,8 @@ function describeUpstash(store: string, start: () => Promise<RedisBridge>): void
 
     test('the script and the pure windows never differ', async () => {
       const { url, token } = bridge
-      const redis = openRedis({ url, token, timeoutMs: TIMEOUT_MS, readYourWrites: false })
+      const send = openCommands({ url, token, timeoutMs: TIMEOUT_MS })
+      const run = (command: Command) => send(command, separateWaits)
       const gap = fc.oneof(fc.constant(0), fc.nat({ max: 3_000 }), fc.nat({ max: 70_000 }))
       const amounts = fc.constantFrom<(1 | 0 | -1)[]>(1, 1, 1, 1, 0, -1)
       const backwards = fc.integer({ min: -5_000, max: -1 })
@@ -107,7 +110,7 @@ function describeUpstash(store: string, start: () => Promise<RedisBridge>): void
               const pure = countPurely(logs, rules, { now, amount })
               logs = pure.logs
               const call = { tenant: caller.tenant, rules, now, amount }
-              expect(await countInRedis(redis, call)).toEqual(pure.outcome)
+              expect(await countInRedis(run, call)).toEqual(pure.outcome)
             }
           },
         ),

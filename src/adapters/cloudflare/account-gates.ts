@@ -3,8 +3,9 @@
 // told of each lease, since a gate that restarted learns from the holders what its former self had given out.
 import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission/admission.ts'
 import type { Account } from '../../core/answering/account.ts'
-import type { AccountGates, GateUnavailable, LeaseStanding } from '../../ports.ts'
-import { gateStub, type GateNamespace, type GateStub, within } from './gate-stub.ts'
+import type { AccountGates, GateUnavailable, LeaseStanding, Waits } from '../../ports.ts'
+import { separateWaits } from '../separate-waits.ts'
+import { gateStub, type GateNamespace, type GateStub } from './gate-stub.ts'
 
 export type { GateNamespace }
 
@@ -30,8 +31,8 @@ export function cloudflareAccountGates(
   const call = <T>(
     account: Account,
     ask: (stub: GateStub) => Promise<T>,
-    timeoutMs: number,
-  ): Promise<T> => within(timeoutMs, ask(stubOf(account)))
+    { timeoutMs = MARGIN_MS, waits = separateWaits }: { timeoutMs?: number; waits?: Waits } = {},
+  ): Promise<T> => waits.within(timeoutMs, ask(stubOf(account)))
 
   const remember = (ask: AdmissionAsk, admission: Admission): void => {
     if (admission.kind !== 'admitted') return
@@ -46,10 +47,10 @@ export function cloudflareAccountGates(
   return {
     stubOf,
 
-    async admit(account, ask): Promise<Admission | GateUnavailable> {
-      const timeoutMs = ask.maxWaitMs + MARGIN_MS
+    async admit(account, ask, waits = separateWaits): Promise<Admission | GateUnavailable> {
+      const bound = { timeoutMs: ask.maxWaitMs + MARGIN_MS, waits }
       const admitOnce = (): Promise<Admission> =>
-        call(account, async (stub) => stub.admit(ask), timeoutMs)
+        call(account, async (stub) => stub.admit(ask), bound)
       try {
         // The same ticket again: a gate that has already granted it says so again.
         const admission = await admitOnce().catch((error: unknown) => {
@@ -61,7 +62,7 @@ export function cloudflareAccountGates(
       } catch (error) {
         // Its answer may still come: whatever it grants then is given back. An overloaded gate took nothing in.
         if (!isOverloaded(error))
-          void call(account, async (stub) => stub.cancel(ask.ticket), MARGIN_MS).catch(() => {})
+          void call(account, async (stub) => stub.cancel(ask.ticket)).catch(() => {})
         return { kind: 'unavailable' }
       }
     },
@@ -69,14 +70,14 @@ export function cloudflareAccountGates(
     async cancel(account, ticket) {
       held.delete(ticket)
       // Lost at worst: the lease then ends by its expiry.
-      await call(account, async (stub) => stub.cancel(ticket), MARGIN_MS).catch(() => {})
+      await call(account, async (stub) => stub.cancel(ticket)).catch(() => {})
     },
 
     async renew(account, lease, progress) {
       const own = held.get(lease.id)
       const witness = own?.witness ?? null
       const renewal = { leaseId: lease.id, witness, ...progress }
-      const renewing = call(account, async (stub) => stub.renew(renewal), MARGIN_MS).then(
+      const renewing = call(account, async (stub) => stub.renew(renewal)).then(
         (renewed): LeaseStanding => {
           if (renewed === null) return { kind: 'over' }
           const { epoch, expiresAt } = renewed
@@ -94,14 +95,14 @@ export function cloudflareAccountGates(
 
     async observe(account, reading) {
       // Lost at worst: this account then finds out by a 429 of its own.
-      await call(account, async (stub) => stub.observe(reading), MARGIN_MS).catch(() => {})
+      await call(account, async (stub) => stub.observe(reading)).catch(() => {})
     },
 
     async isUsable(account) {
-      return call(account, async (stub) => stub.isUsable(), MARGIN_MS)
+      return call(account, async (stub) => stub.isUsable())
     },
 
-    async settle(account, settlement) {
+    async settle(account, settlement, waits = separateWaits) {
       const own = held.get(settlement.leaseId)
       held.delete(settlement.leaseId)
       // A renewal that overtook its settlement would count the lease again.
@@ -110,7 +111,7 @@ export function cloudflareAccountGates(
       for (let attempt = 0; ; attempt++) {
         try {
           const said = witness
-          return await call(account, async (stub) => stub.settle(settlement, said), MARGIN_MS)
+          return await call(account, async (stub) => stub.settle(settlement, said), { waits })
         } catch (error) {
           const delayMs = SETTLE_DELAYS_MS[attempt]
           if (delayMs === undefined || isOverloaded(error)) throw error

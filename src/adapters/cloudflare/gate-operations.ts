@@ -2,7 +2,8 @@
 import { GatewayError } from '../../core/errors.ts'
 import { snapshotContext } from '../../core/admission/snapshot.ts'
 import type { GatedAccount, GateOperations } from '../../ports.ts'
-import { gateStub, type GateNamespace, type GateStub, within } from './gate-stub.ts'
+import { separateWaits } from '../separate-waits.ts'
+import { gateStub, type GateNamespace, type GateStub } from './gate-stub.ts'
 
 const TIMEOUT_MS = 5_000
 
@@ -12,7 +13,7 @@ export function cloudflareGateOperations(namespace: GateNamespace): GateOperatio
     ask: (stub: GateStub) => Promise<T>,
   ): Promise<T> => {
     try {
-      return await within(TIMEOUT_MS, ask(gateStub(namespace, account)))
+      return await separateWaits.within(TIMEOUT_MS, ask(gateStub(namespace, account)))
     } catch (cause) {
       throw new GatewayError(
         'gate_unavailable',

@@ -1,4 +1,4 @@
-// How a gate's Durable Object is called: found by its account's id, placed where the settings want it, bounded in time.
+// How a gate's Durable Object is called: found by its account's id, placed where the settings want it.
 import type { AccountGate } from '../../../durable-objects/account-gate.ts'
 import type { Account } from '../../core/answering/account.ts'
 
@@ -16,18 +16,3 @@ const placement = ({ locationHint }: Placed): DurableObjectNamespaceGetDurableOb
     ? {}
     : // The checks of the settings and of the admin plane keep it to the platform's list.
       { locationHint: locationHint as DurableObjectLocationHint }
-
-export async function within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The gate did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}

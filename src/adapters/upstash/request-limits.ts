@@ -1,13 +1,13 @@
 // Request limits counted in Redis for all isolates together: one command a request. When Redis is slow, wrong,
 // refusing or down, each isolate counts by itself, or does what the tenant chose.
-import type { Redis } from '@upstash/redis/cloudflare'
 import { BoundedMap } from '../../core/limits/bounded-map.ts'
 import { describeWindows, windowRulesOf } from '../../core/limits/request-windows.ts'
 import type { WindowRule, WindowsOutcome } from '../../core/limits/sliding-window.ts'
 import { askStore, healthy, storeAnswered, storeFailed } from '../../core/limits/store-health.ts'
-import type { Caller, LimitDecision, LogLine, RequestLimits } from '../../ports.ts'
+import type { Caller, LimitDecision, LogLine, RequestLimits, Waits } from '../../ports.ts'
 import { createIsolateCounts, memoryRequestLimits, toDecision } from '../memory/request-limits.ts'
-import { openRedis } from './client.ts'
+import { openCommands, type RunCommand } from './commands.ts'
+import { separateWaits } from '../separate-waits.ts'
 import { countInRedis, type WindowsCall } from './windows-limiter.ts'
 
 export interface UpstashRequestLimitsOptions {
@@ -30,56 +30,56 @@ const CLOSED_RETRY_AFTER_MS = 1_000
 export function upstashRequestLimits(options: UpstashRequestLimitsOptions): RequestLimits {
   const { now } = options
   if (options.redis === null) return memoryRequestLimits({ now })
-  const redis = openRedis({ ...options.redis, readYourWrites: false })
-  const count = createGuardedCount(redis, options)
+  const run = openCommands(options.redis)
+  const count = createGuardedCount(run, options)
   const local = createIsolateCounts({ now })
   const refusals = new BoundedMap<Refusal>(MOST_REFUSALS)
   return {
-    async take(caller) {
+    async take(caller, waits) {
       const rules = windowRulesOf(caller.tier)
       if (rules.length === 0) return { kind: 'allowed', windows: [], degraded: false }
       const at = now()
       const repeated = repeatRefusal(refusals.get(caller.tenant), rules, at)
       if (repeated !== null) return toDecision(rules, repeated, false)
-      const outcome = await count({ tenant: caller.tenant, rules, now: at, amount: 1 })
+      const outcome = await count({ tenant: caller.tenant, rules, now: at, amount: 1 }, waits)
       if (outcome === null) return degrade(caller, rules, () => local.take(caller.tenant, rules))
       if (!outcome.admitted) refusals.set(caller.tenant, { rules, outcome, at })
       return toDecision(rules, outcome, false)
     },
-    async refund(caller) {
+    async refund(caller, waits) {
       const rules = windowRulesOf(caller.tier)
       if (rules.length === 0) return
       refusals.delete(caller.tenant)
-      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: -1 })
+      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: -1 }, waits)
       if (outcome === null) local.refund(caller.tenant, rules)
     },
-    async peek(caller) {
+    async peek(caller, waits) {
       const rules = windowRulesOf(caller.tier)
       if (rules.length === 0) return []
-      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: 0 })
+      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: 0 }, waits)
       return outcome === null ? [] : describeWindows(rules, outcome)
     },
     async ping() {
-      await redis.ping()
+      await run(['PING'], separateWaits)
     },
   }
 }
 
 /** Null: Redis was not asked, or what it said is worth nothing. */
-type GuardedCount = (call: WindowsCall) => Promise<WindowsOutcome | null>
+type GuardedCount = (call: WindowsCall, waits?: Waits) => Promise<WindowsOutcome | null>
 
-function createGuardedCount(redis: Redis, options: UpstashRequestLimitsOptions): GuardedCount {
+function createGuardedCount(run: RunCommand, options: UpstashRequestLimitsOptions): GuardedCount {
   let health = healthy
   const change = (next: typeof health, event: string) => {
     if ((next.rest === null) !== (health.rest === null)) options.log?.({ event })
     health = next
   }
-  return async (call) => {
+  return async (call, waits = separateWaits) => {
     const permit = askStore(health, options.now())
     health = permit.health
     if (permit.epoch === null) return null
     try {
-      const outcome = await countInRedis(redis, call)
+      const outcome = await countInRedis((command) => run(command, waits), call)
       change(storeAnswered(health, permit.epoch), 'request_limits_recovered')
       return outcome
     } catch {

@@ -2,13 +2,13 @@
 // The library's own sliding window knows one window, admits up to twice its limit within one (a burst at the end
 // of a bucket and the next bucket's share), and cannot say when it will admit again.
 import { Ratelimit } from '@upstash/ratelimit'
-import type { Redis } from '@upstash/redis/cloudflare'
 import {
   burstMsOf,
   type WindowRule,
   type WindowsOutcome,
   type WindowUsage,
 } from '../../core/limits/sliding-window.ts'
+import type { Command } from './commands.ts'
 import { WINDOWS_SCRIPT, WINDOWS_SCRIPT_HASH } from './windows-script.ts'
 
 export interface WindowsCall {
@@ -19,13 +19,16 @@ export interface WindowsCall {
   readonly amount: 1 | 0 | -1
 }
 
+/** Runs one command within its deadline. */
+export type Run = (command: Command) => Promise<unknown>
+
 const PREFIX = 'sluice:requests'
 
 /** Throws when Redis does not answer in time, refuses, or answers what is no outcome. */
-export async function countInRedis(redis: Redis, call: WindowsCall): Promise<WindowsOutcome> {
+export async function countInRedis(run: Run, call: WindowsCall): Promise<WindowsOutcome> {
   const told: { outcome?: WindowsOutcome } = {}
   const limiter = new Ratelimit({
-    redis,
+    redis: neverAsked,
     prefix: PREFIX,
     // The client has a bound of its own; this one would let requests pass.
     timeout: 0,
@@ -34,7 +37,7 @@ export async function countInRedis(redis: Redis, call: WindowsCall): Promise<Win
     enableTelemetry: false,
     limiter: () => ({
       async limit(_, key) {
-        const outcome = await runScript(redis, key, call)
+        const outcome = await runScript(run, key, call)
         told.outcome = outcome
         return toResponse(call, outcome)
       },
@@ -42,7 +45,7 @@ export async function countInRedis(redis: Redis, call: WindowsCall): Promise<Win
         throw new Error('not offered: each call tells what remains')
       },
       async resetTokens(_, key) {
-        await redis.del(key)
+        await run(['DEL', key])
       },
     }),
   })
@@ -51,15 +54,17 @@ export async function countInRedis(redis: Redis, call: WindowsCall): Promise<Win
   return told.outcome
 }
 
-async function runScript(redis: Redis, key: string, call: WindowsCall): Promise<WindowsOutcome> {
-  const windows = call.rules.flatMap((rule) => [rule.windowMs, rule.limit, burstMsOf(rule)])
-  const args = [call.now, call.amount, ...windows]
-  const result = await redis
-    .evalsha<number[], unknown>(WINDOWS_SCRIPT_HASH, [key], args)
-    .catch((error: unknown) => {
-      if (!String(error).includes('NOSCRIPT')) throw error
-      return redis.eval<number[], unknown>(WINDOWS_SCRIPT, [key], args)
-    })
+/** The library asks it nothing: the algorithm is ours, and what else it would ask for is off. */
+const never = (): Promise<never> => Promise.reject(new Error('not offered'))
+const neverAsked = { evalsha: never, get: never, set: never }
+
+async function runScript(run: Run, key: string, call: WindowsCall): Promise<WindowsOutcome> {
+  const args: (string | number)[] = [1, key, call.now, call.amount]
+  for (const rule of call.rules) args.push(rule.windowMs, rule.limit, burstMsOf(rule))
+  const result = await run(['EVALSHA', WINDOWS_SCRIPT_HASH, ...args]).catch((error: unknown) => {
+    if (!String(error).includes('NOSCRIPT')) throw error
+    return run(['EVAL', WINDOWS_SCRIPT, ...args])
+  })
   return readOutcome(result, call.rules.length)
 }
 
