@@ -2,6 +2,7 @@
 // as new as the bookmark that it was opened with. Each write is all or nothing, together with its audit row.
 import type { KeyRecord } from '../core/admin/key-body.ts'
 import type { TenantRecord } from '../core/admin/tenant-body.ts'
+import type { CountedUsage, GroupField } from '../core/money/usage-report.ts'
 import type { Tier } from '../core/money/tier.ts'
 
 export interface AdminStore {
@@ -16,7 +17,8 @@ export interface AdminView {
 }
 
 /** Every method throws GatewayError `store_unavailable` when the database cannot be asked. */
-export interface AdminSession extends TierRecords, TenantRecords, KeyRecords, EventRecords {
+export interface AdminSession
+  extends TierRecords, TenantRecords, KeyRecords, UsageRecords, EventRecords {
   /** For the caller's next request, so that it sees what this one saw; null where the store has none. */
   bookmark(): string | null
   /** The answer to a request that was made before, less than a day ago. */
@@ -112,6 +114,18 @@ export interface KeyRecords {
   changeKey(id: string, change: KeyChange, write: AdminWrite): Promise<KeyRecord | null>
   /** False: there is no such key. */
   revokeKey(id: string, write: AdminWrite): Promise<boolean>
+}
+
+/** Days in UTC, inclusive. */
+export interface UsageSpan {
+  readonly from: string
+  readonly to: string
+  readonly groupBy: readonly GroupField[]
+}
+
+export interface UsageRecords {
+  /** Of every tenant, what has been rolled up; in the order of the tenant and the fields asked for. */
+  sumUsage(span: UsageSpan, page: Page): Promise<Listed<CountedUsage>>
 }
 
 export interface AuditEvent {

@@ -4,6 +4,7 @@ import { eventRecords } from './admin-events.ts'
 import { keyRecords } from './admin-keys.ts'
 import { tenantRecords } from './admin-tenants.ts'
 import { tierRecords } from './admin-tiers.ts'
+import { usageRecords } from './admin-usage.ts'
 import { readNumber, readText } from './audited.ts'
 import type { OpenSqlSession } from './session.ts'
 
@@ -14,6 +15,7 @@ export const sqlAdminStore = (openSession: OpenSqlSession): AdminStore => ({
       ...tierRecords(session),
       ...tenantRecords(session),
       ...keyRecords(session),
+      ...usageRecords(session),
       ...eventRecords(session),
       bookmark: () => session.bookmark(),
       async findAnswer(name, since) {

@@ -41,13 +41,21 @@ export function groupUsage(
   rows: readonly CountedUsage[],
   fields: readonly GroupField[],
 ): ShownUsage[] {
+  return sumBy(rows, fields).map((row) => showUsage(row, fields))
+}
+
+/** One row for each tenant and value of the fields; the other fields are those of any of its rows. */
+export function sumBy(
+  rows: readonly CountedUsage[],
+  fields: readonly GroupField[],
+): CountedUsage[] {
   const groups = new Map<string, CountedUsage>()
   for (const row of rows) {
     const name = JSON.stringify([row.tenant, ...fields.map((field) => row[field])])
     const sum = groups.get(name)
     groups.set(name, sum === undefined ? row : { ...row, ...addUsage(sum, row) })
   }
-  return [...groups.values()].map((row) => showUsage(row, fields))
+  return [...groups.values()]
 }
 
 export function addUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
@@ -62,7 +70,7 @@ export function addUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   }
 }
 
-function showUsage(row: CountedUsage, fields: readonly GroupField[]): ShownUsage {
+export function showUsage(row: CountedUsage, fields: readonly GroupField[]): ShownUsage {
   return {
     tenant: row.tenant,
     ...Object.fromEntries(fields.map((field) => [field, row[field]])),

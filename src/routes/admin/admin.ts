@@ -9,6 +9,7 @@ import { events } from './events.ts'
 import { keys } from './keys.ts'
 import { tenants } from './tenants.ts'
 import { tiers } from './tiers.ts'
+import { adminUsage } from './usage.ts'
 
 export const admin = (services: Services) => {
   const answerOnce = createAnswerOnce(services)
@@ -18,6 +19,7 @@ export const admin = (services: Services) => {
     .route('/', tenants(services, answerOnce))
     .route('/', keys(services, answerOnce))
     .route('/', tiers())
+    .route('/', adminUsage(services))
     .route('/', events())
 }
 
