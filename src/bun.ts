@@ -10,7 +10,7 @@ runGateway({
     const server = serve({
       hostname: host,
       port,
-      fetch,
+      fetch: (request, self) => fetch(request, self.requestIP(request)?.address ?? null),
       development: false,
       // Claude may be silent for minutes; our own deadlines and comment lines watch over that.
       idleTimeout: 0,

@@ -14,7 +14,10 @@ declare const Deno: {
     },
     handler: (
       request: Request,
-      info: { readonly completed: Promise<void> },
+      info: {
+        readonly completed: Promise<void>
+        readonly remoteAddr: { readonly hostname?: string }
+      },
     ) => Response | Promise<Response>,
   ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> }
 }
@@ -29,9 +32,9 @@ runGateway({
     const server = Deno.serve(
       // The line that says so is ours, the same on every runtime.
       { hostname: host, port, signal: cutting.signal, onListen: () => {} },
-      (request, { completed }) => {
+      (request, { completed, remoteAddr }) => {
         answers.add(completed)
-        return fetch(request)
+        return fetch(request, remoteAddr.hostname ?? null)
       },
     )
     let isShut = false

@@ -7,6 +7,7 @@ import { d1AccountStore } from './adapters/cloudflare/account-store.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { cloudflareGateOperations } from './adapters/cloudflare/gate-operations.ts'
 import { openConnection } from './adapters/cloudflare/open-connection.ts'
+import { cloudflareAddress } from './adapters/cloudflare/address.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
@@ -39,6 +40,7 @@ const services: Services = {
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),
+  addressOf: cloudflareAddress,
   now: Date.now,
   random: Math.random,
   log: logToConsole,

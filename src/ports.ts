@@ -23,6 +23,8 @@ export interface Caller {
   readonly models: readonly string[] | null
   readonly origins: readonly string[] | null
   readonly limitsFail: 'open' | 'closed' | 'count'
+  /** Addresses and ranges that it may call from; null: any. */
+  readonly ips: readonly string[] | null
   /** What binds it further, where it came with a browser token of its key. */
   readonly token?: TokenGrant
 }
@@ -33,6 +35,14 @@ export interface StoredKey extends Caller {
   readonly disabled: boolean
   readonly tenantDisabled: boolean
   readonly expiresAt: number | null
+  /** The secret before the last rotation; null: it was never rotated. */
+  readonly former: FormerSecret | null
+}
+
+export interface FormerSecret {
+  readonly secretHash: string
+  /** Epoch ms. */
+  readonly until: number
 }
 
 /** A key's hash under another pepper. */
@@ -234,6 +244,8 @@ export interface Services {
   readonly usage: UsageReader
   readonly admin: AdminStore
   readonly upstream: Upstream
+  /** Where a request comes from; null: not known. */
+  readonly addressOf: (request: Request) => string | null
   readonly now: () => number
   readonly random: () => number
   readonly log: (line: LogLine) => void

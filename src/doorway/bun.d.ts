@@ -2,6 +2,7 @@
 declare module 'bun' {
   export interface Server {
     readonly port: number
+    requestIP(request: Request): { readonly address: string } | null
     stop(closeActiveConnections?: boolean): Promise<void>
   }
   export function serve(options: {
@@ -9,7 +10,7 @@ declare module 'bun' {
     port: number
     idleTimeout: number
     development: boolean
-    fetch(request: Request): Response | Promise<Response>
+    fetch(request: Request, server: Server): Response | Promise<Response>
   }): Server
 }
 

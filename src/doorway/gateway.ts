@@ -18,7 +18,8 @@ import type { LogLine } from '../ports.ts'
 import { Deferred } from './deferred.ts'
 
 export interface ProcessGateway {
-  readonly fetch: (request: Request) => Response | Promise<Response>
+  /** `address`: the other end of the socket. Headers that name another are not believed. */
+  readonly fetch: (request: Request, address: string | null) => Response | Promise<Response>
   /** From now on requests are refused, with the advice to come again: another process may take them. */
   drain(): void
   /** Resolves once no request runs and the work after the answers is done. */
@@ -41,6 +42,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     random: Math.random,
     keepUsage: (_, record) => usage.keep(record),
   })
+  const addresses = new WeakMap<Request, string>()
   const app = createApp({
     config,
     accounts: openAccountDirectory(config, {
@@ -55,6 +57,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     usage,
     admin: sqlAdminStore(sqliteSessions(db)),
     upstream: anthropicUpstream({ openConnection }),
+    addressOf: (request) => addresses.get(request) ?? null,
     now: Date.now,
     random: Math.random,
     log,
@@ -67,8 +70,9 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
   }
   let draining = false
   return {
-    fetch: (request) => {
+    fetch: (request, address) => {
       if (draining) return refuseDraining(request, config.retry.retryAfterMaxMs)
+      if (address !== null) addresses.set(request, address)
       const answer = app.fetch(request, {}, context)
       if (answer instanceof Promise) deferred.add(answer)
       return answer

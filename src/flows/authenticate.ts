@@ -64,10 +64,15 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       findIn(known, read.key.id, defer),
     ])
     if (found === 'unavailable') return refused('store_unavailable')
-    const stored = found?.secretHash ?? NO_HASH
-    // All are compared, so that a key under the previous pepper takes no longer.
-    const matches = hashes.map((hash) => equalInConstantTime(hash, stored))
-    if (found === null || !matches.includes(true)) return refused('key_unknown')
+    // All are compared, so that a key under the previous pepper or a former secret takes no longer.
+    const matches = comparedWith(hashes, found?.secretHash ?? NO_HASH)
+    const formerMatches = comparedWith(hashes, found?.former?.secretHash ?? NO_HASH)
+    if (found === null) return refused('key_unknown')
+    if (!matches.includes(true)) {
+      if (!formerMatches.includes(true)) return refused('key_unknown')
+      const isOver = (found.former?.until ?? 0) <= options.now()
+      return isOver ? refused('key_expired') : letIn(found, options.now())
+    }
     const [current] = hashes
     if (matches[0] === false && current !== undefined) defer?.(renewHash(found, current))
     return letIn(found, options.now())
@@ -99,6 +104,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 }
 
+const comparedWith = (hashes: readonly string[], stored: string): readonly boolean[] =>
+  hashes.map((hash) => equalInConstantTime(hash, stored))
+
 const findIn = (known: ReadThrough<StoredKey | null>, keyId: string, defer: Defer | undefined) =>
   known.find(keyId, defer).catch(() => 'unavailable' as const)
 
@@ -123,8 +131,8 @@ function refusalOf(key: StoredKey, now: number): KeyRefusal | null {
   return key.tenantDisabled ? 'tenant_disabled' : null
 }
 
-function toCaller({ tenant, keyId, tier, models, origins, limitsFail }: StoredKey): Caller {
-  return { tenant, keyId, tier, models, origins, limitsFail }
+function toCaller({ tenant, keyId, tier, models, origins, limitsFail, ips }: StoredKey): Caller {
+  return { tenant, keyId, tier, models, origins, limitsFail, ips }
 }
 
 function refused(reason: KeyRefusal): AuthResult {

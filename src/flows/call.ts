@@ -7,6 +7,8 @@ export interface RequestScope {
   readonly requestId: string
   readonly traceId: string
   readonly startedAt: number
+  /** Where it comes from; null: not known. */
+  readonly address: string | null
   /** Aborted when the caller goes away. */
   readonly signal: AbortSignal
   /** Keeps work alive after the answer. */

@@ -5,6 +5,7 @@ import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
 import { mayUseModel } from '../core/keys/allowed-models.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
 import { GatewayError } from '../core/errors.ts'
+import { allowsAddress } from '../core/keys/cidr.ts'
 import { namesOrigin } from '../core/keys/origin.ts'
 import type { Caller, Services } from '../ports.ts'
 import { type AuthenticatorOptions, createAuthenticator } from './authenticate.ts'
@@ -71,6 +72,9 @@ export function createIdentifier(services: Services, seal: TokenSeal): Identifie
     const result = await authenticate(request.headers, (work) => scope.defer(work))
     scope.timing.authMs = services.now() - startedAt
     if (result.kind === 'refused') throw refusalOfKey(result.reason)
+    if (!allowsAddress(result.caller.ips, scope.address)) {
+      throw new GatewayError('ip_not_allowed', 'This key may not be used from this address')
+    }
     if (!mayCallFrom(result.caller, request.headers.get('origin'))) {
       throw new GatewayError('origin_not_allowed', `origin: ${NOT_FROM_THERE}`)
     }

@@ -16,6 +16,7 @@ export const requestScope =
       requestId: newRequestId(),
       traceId: readTraceId(c.req.header('traceparent')) ?? newTraceId(),
       startedAt: services.now(),
+      address: services.addressOf(c.req.raw),
       signal: c.req.raw.signal,
       defer: (work) => c.executionCtx.waitUntil(work),
       timing: newTiming(),

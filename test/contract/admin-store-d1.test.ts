@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { d1KeyStore } from '../../src/adapters/cloudflare/key-store.ts'
 import { d1Sessions } from '../../src/adapters/cloudflare/sql-session.ts'
 import { sqlAdminStore } from '../../src/adapters/sql/admin-store.ts'
 import { GatewayError } from '../../src/core/errors.ts'
@@ -12,7 +13,10 @@ beforeAll(async () => {
 })
 afterAll(() => d1.close())
 
-describeAdminStore('D1', async () => sqlAdminStore(d1Sessions(d1.db)))
+describeAdminStore('D1', async () => ({
+  store: sqlAdminStore(d1Sessions(d1.db)),
+  keys: d1KeyStore(d1.db),
+}))
 
 test('a session of D1 has a bookmark once it was used', async () => {
   const session = sqlAdminStore(d1Sessions(d1.db)).open({ from: 'nearest', bookmark: null })

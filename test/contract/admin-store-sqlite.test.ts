@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { configure } from '../../src/adapters/sqlite/database.ts'
 import { migrateSqlite, readMigrations } from '../../src/adapters/sqlite/migrate.ts'
+import { sqliteKeyStore } from '../../src/adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../../src/adapters/sqlite/sql-session.ts'
 import { sqlAdminStore } from '../../src/adapters/sql/admin-store.ts'
 import { describeAdminStore } from './admin-store-suite.ts'
@@ -14,7 +15,10 @@ function openDatabase(): DatabaseSync {
   return db
 }
 
-describeAdminStore('SQLite', async () => sqlAdminStore(sqliteSessions(openDatabase())))
+describeAdminStore('SQLite', async () => {
+  const db = openDatabase()
+  return { store: sqlAdminStore(sqliteSessions(db)), keys: sqliteKeyStore(db) }
+})
 
 test('a database that is closed is said to be unavailable', async () => {
   const db = openDatabase()

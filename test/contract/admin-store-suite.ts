@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { KeyRecord } from '../../src/core/admin/key-body.ts'
 import type { TenantRecord } from '../../src/core/admin/tenant-body.ts'
+import type { KeyStore } from '../../src/ports.ts'
 import type {
   AdminSession,
   AdminStore,
@@ -65,12 +66,19 @@ const answerWith = (changes: Partial<StoredAnswer> = {}): StoredAnswer => ({
 
 const HASH = 'a'.repeat(64)
 
-export function describeAdminStore(adapter: string, open: () => Promise<AdminStore>): void {
+export interface OpenedStores {
+  readonly store: AdminStore
+  /** What the data plane reads of the same database. */
+  readonly keys: KeyStore
+}
+
+export function describeAdminStore(adapter: string, open: () => Promise<OpenedStores>): void {
   describe(`an admin store: ${adapter}`, () => {
     let store: AdminStore
+    let keys: KeyStore
     let session: AdminSession
     beforeAll(async () => {
-      store = await open()
+      ;({ store, keys } = await open())
       session = store.open({ from: 'primary', bookmark: null })
     })
     const eventsOf = async (target: string) =>
@@ -148,6 +156,38 @@ export function describeAdminStore(adapter: string, open: () => Promise<AdminSto
       expect(await eventsOf(key.id)).toHaveLength(2)
     })
 
+    test('is what the data plane goes by', async () => {
+      const { id: tenant } = await addedTenant()
+      const key = keyOf(tenant)
+      await session.addKey(key, HASH, write())
+      const found = await keys.findKey(key.id)
+      expect(found).toMatchObject({
+        tenant,
+        keyId: key.id,
+        secretHash: HASH,
+        former: null,
+        models: key.models,
+        ips: key.ips,
+        expiresAt: key.expiresAt,
+        origins: ['https://app.acme.test'],
+        tier: { name: 'free', requestsPerMinute: null, budgetUsdPerDay: 0.5, maxConcurrent: 2 },
+      })
+      const rotation = { secretHash: 'd'.repeat(64), formerUntil: AT + 60_000 }
+      await session.rotateKey(key.id, rotation, write())
+      await session.changeTenant(tenant, { tier: 'premium', overrides: {} }, write())
+      expect(await keys.findKey(key.id)).toMatchObject({
+        secretHash: 'd'.repeat(64),
+        former: { secretHash: HASH, until: AT + 60_000 },
+        tier: { name: 'premium', requestsPerMinute: 100 },
+      })
+      await session.changeTenant(tenant, { disabled: true }, write())
+      expect(await keys.findKey(key.id)).toMatchObject({ tenantDisabled: true, disabled: false })
+      await session.revokeKey(key.id, write())
+      expect(await keys.findKey(key.id)).toMatchObject({ disabled: true })
+      await session.removeTenant(tenant, write())
+      expect(await keys.findKey(key.id)).toBeNull()
+    })
+
     test('shows a revoked key no more', async () => {
       const { id: tenant } = await addedTenant()
       const key = keyOf(tenant)
@@ -163,10 +203,10 @@ export function describeAdminStore(adapter: string, open: () => Promise<AdminSto
 
     test('gives every entry once, in pages of any size, though others come and go', async () => {
       const { id: tenant } = await addedTenant()
-      const keys = Array.from({ length: 7 }, (_, at) =>
+      const given = Array.from({ length: 7 }, (_, at) =>
         keyOf(tenant, { createdAt: AT + Math.floor(at / 3) }),
       )
-      for (const key of keys) await session.addKey(key, HASH, write())
+      for (const key of given) await session.addKey(key, HASH, write())
       for (const limit of [1, 2, 3, 7, 8]) {
         const seen: string[] = []
         for (let page = await session.listKeys(tenant, { limit, after: null }); ;) {
@@ -175,12 +215,12 @@ export function describeAdminStore(adapter: string, open: () => Promise<AdminSto
           if (page.next === null) break
           page = await session.listKeys(tenant, { limit, after: page.next })
         }
-        expect(seen).toEqual(keys.map(({ id }) => id))
+        expect(seen).toEqual(given.map(({ id }) => id))
       }
       const first = await session.listKeys(tenant, { limit: 3, after: null })
-      await session.revokeKey(keys[2]?.id ?? '', write())
+      await session.revokeKey(given[2]?.id ?? '', write())
       const second = await session.listKeys(tenant, { limit: 3, after: first.next })
-      expect(second.data.map(({ id }) => id)).toEqual(keys.slice(3, 6).map(({ id }) => id))
+      expect(second.data.map(({ id }) => id)).toEqual(given.slice(3, 6).map(({ id }) => id))
     })
 
     test('says who changed what, before and after, the latest first', async () => {

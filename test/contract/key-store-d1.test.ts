@@ -38,7 +38,7 @@ const TENANTS: readonly (readonly [string, object, object, number])[] = [
   ['bare', { limits_fail: 'open' }, {}, 0],
 ]
 const KEYS = [
-  ['plainplain', 'acme', 'a'.repeat(64), null, null, null, 0],
+  ['plainplain', 'acme', 'a'.repeat(64), null, null, null, 0, null, null, null],
   [
     'narrownarr',
     'acme',
@@ -47,16 +47,20 @@ const KEYS = [
     '["claude-haiku-*"]',
     '["https://kiosk.acme.test"]',
     1,
+    '["10.0.0.0/8","2001:db8::1"]',
+    'e'.repeat(64),
+    1_800_000_000_456,
   ],
-  ['gonegonego', 'gone', 'c'.repeat(64), null, null, null, 0],
-  ['barebareba', 'bare', 'd'.repeat(64), null, null, null, 0],
+  ['gonegonego', 'gone', 'c'.repeat(64), null, null, null, 0, null, null, null],
+  ['barebareba', 'bare', 'd'.repeat(64), null, null, null, 0, null, null, null],
 ] as const
 
 const insertKey = (values: readonly unknown[]) =>
   db
     .prepare(
-      `INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, disabled)
-       VALUES (?1, ?2, 'test', ?3, 0, ?4, ?5, ?6, ?7)`,
+      `INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, disabled,
+         ips, previous_hash, previous_expires_at)
+       VALUES (?1, ?2, 'test', ?3, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
     )
     .bind(...values)
 
@@ -93,7 +97,7 @@ test('a tier whose limits cannot be read is an error, not a tenant without limit
     db.prepare(
       `INSERT INTO tenants VALUES ('odd', 'odd', 'free', '{}', '{"max_concurrent":"2"}', 0, 0)`,
     ),
-    insertKey(['oddoddoddo', 'odd', 'e'.repeat(64), null, null, null, 0]),
+    insertKey(['oddoddoddo', 'odd', 'e'.repeat(64), null, null, null, 0, null, null, null]),
   ])
   await expect(d1KeyStore(db).findKey('oddoddoddo')).rejects.toThrow(/max_concurrent/)
 })

@@ -24,12 +24,14 @@ describeKeyStore('SQLite', async () => {
       ('gone', 'gone', 'premium', '{"origins":["https://gone.test"]}',
         '{"requests_per_minute":null,"budget_usd_per_day":0.5,"on_overload":"reject"}', 1, 0),
       ('bare', 'bare', 'premium', '{"limits_fail":"open"}', '{}', 0, 0);
-    INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, disabled) VALUES
-      ('plainplain', 'acme', 'test', '${'a'.repeat(64)}', 0, NULL, NULL, NULL, 0),
+    INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, disabled,
+        ips, previous_hash, previous_expires_at) VALUES
+      ('plainplain', 'acme', 'test', '${'a'.repeat(64)}', 0, NULL, NULL, NULL, 0, NULL, NULL, NULL),
       ('narrownarr', 'acme', 'test', '${'b'.repeat(64)}', 0, 1900000000123,
-        '["claude-haiku-*"]', '["https://kiosk.acme.test"]', 1),
-      ('gonegonego', 'gone', 'test', '${'c'.repeat(64)}', 0, NULL, NULL, NULL, 0),
-      ('barebareba', 'bare', 'test', '${'d'.repeat(64)}', 0, NULL, NULL, NULL, 0)`)
+        '["claude-haiku-*"]', '["https://kiosk.acme.test"]', 1,
+        '["10.0.0.0/8","2001:db8::1"]', '${'e'.repeat(64)}', 1800000000456),
+      ('gonegonego', 'gone', 'test', '${'c'.repeat(64)}', 0, NULL, NULL, NULL, 0, NULL, NULL, NULL),
+      ('barebareba', 'bare', 'test', '${'d'.repeat(64)}', 0, NULL, NULL, NULL, 0, NULL, NULL, NULL)`)
   return sqliteKeyStore(db)
 })
 

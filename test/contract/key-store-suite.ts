@@ -24,10 +24,12 @@ const plain: StoredKey = {
   models: null,
   origins: ['https://app.acme.test'],
   limitsFail: 'closed',
+  ips: null,
   secretHash: 'a'.repeat(64),
   disabled: false,
   tenantDisabled: false,
   expiresAt: null,
+  former: null,
 }
 const narrow: StoredKey = {
   ...plain,
@@ -37,6 +39,8 @@ const narrow: StoredKey = {
   secretHash: 'b'.repeat(64),
   disabled: true,
   expiresAt: 1_900_000_000_123,
+  ips: ['10.0.0.0/8', '2001:db8::1'],
+  former: { secretHash: 'e'.repeat(64), until: 1_800_000_000_456 },
 }
 const gone: StoredKey = {
   ...plain,

@@ -1,6 +1,7 @@
 // What the gateway does on every runtime besides workerd. The application is the same, so only what a runtime can
 // spoil is tried here (bytes, streams, signals, processes); the doctor's checks stand for the rest.
 import { describe } from 'vitest'
+import { describeAdmin } from './admin-cases.ts'
 import { describeLeaving } from './leaving-cases.ts'
 import { describeLife } from './life-cases.ts'
 import { describeRequests } from './request-cases.ts'
@@ -15,6 +16,7 @@ export function describeRuntime(runtime: RuntimeName): void {
   describe('the gateway', () => {
     const running = useRuntime(runtime, { SLUICE_PING_MS: String(PING_MS) })
     describeRequests(running)
+    describeAdmin(running)
     describeStreams(running)
     describeLeaving(running)
   })

@@ -52,7 +52,7 @@ export function openAdminHouse(settings: Readonly<Record<string, string>> = {}):
   })
   const gateway = openGateway({ config, db, log: (line) => void log.push(line) })
   const send = async (request: Request): Promise<AdminAnswer> => {
-    const response = await gateway.fetch(request)
+    const response = await gateway.fetch(request, '192.0.2.1')
     const text = await response.text()
     const body = (text === '' ? {} : JSON.parse(text)) as AdminAnswer['body']
     return { status: response.status, headers: response.headers, body }

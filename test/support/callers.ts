@@ -28,6 +28,7 @@ export function callerWith(tier: Partial<Tier>, changes: Partial<Caller> = {}): 
     models: null,
     origins: null,
     limitsFail: 'count',
+    ips: null,
     ...changes,
   }
 }

@@ -5,7 +5,8 @@ import type { Caller, StoredKey } from '../../ports.ts'
 
 /** One row by the key's id: its key, its tenant and its tier. The tier's columns keep their own names. */
 export const FIND_KEY_SQL = `
-  SELECT key.id AS key_id, key.secret_hash, key.expires_at, key.models, key.origins,
+  SELECT key.id AS key_id, key.secret_hash, key.expires_at, key.models, key.origins, key.ips,
+    key.previous_hash, key.previous_expires_at,
     key.disabled AS key_disabled, tenant.id AS tenant_id, tenant.settings, tenant.overrides,
     tenant.disabled AS tenant_disabled, tier.*
   FROM keys AS key
@@ -51,11 +52,18 @@ export function toStoredKey(row: Row): StoredKey {
     models: readList(parseJson(row['models'])),
     origins: readList(parseJson(row['origins'])) ?? readList(settings['origins'] ?? null),
     limitsFail: readLimitsFail(settings['limits_fail']),
+    ips: readList(parseJson(row['ips'])),
     secretHash: readText(row, 'secret_hash'),
     disabled: row['key_disabled'] !== 0,
     tenantDisabled: row['tenant_disabled'] !== 0,
     expiresAt: readTime(row['expires_at']),
+    former: readFormer(row),
   }
+}
+
+function readFormer(row: Row): StoredKey['former'] {
+  const until = readTime(row['previous_expires_at'])
+  return until === null ? null : { secretHash: readText(row, 'previous_hash'), until }
 }
 
 function readText(row: Row, column: string): string {
@@ -79,7 +87,7 @@ function parseJson(text: unknown): unknown {
 function readList(list: unknown): readonly string[] | null {
   if (list === null) return null
   if (!Array.isArray(list) || !list.every((entry) => typeof entry === 'string')) {
-    throw new TypeError('a list of models or origins is not a list of texts')
+    throw new TypeError('a list of models, origins or addresses is not a list of texts')
   }
   return list
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
-import { makeApiKey } from '../../../src/core/keys/api-key.ts'
+import { makeApiKey, renewApiKey } from '../../../src/core/keys/api-key.ts'
 import { type AuthenticatorOptions, createAuthenticator } from '../../../src/flows/authenticate.ts'
 import { createKeyHasher } from '../../../src/flows/hash-key.ts'
 import { createTokenSeal } from '../../../src/flows/seal-token.ts'
@@ -31,10 +31,12 @@ const stored: StoredKey = {
   models: null,
   origins: null,
   limitsFail: 'count',
+  ips: null,
   secretHash: await hashKey(key.text),
   disabled: false,
   tenantDisabled: false,
   expiresAt: null,
+  former: null,
 }
 
 let now = 0
@@ -62,7 +64,9 @@ const refused = (reason: string) => ({ kind: 'refused', reason })
 describe('a caller', () => {
   test('is known by its key in either header, without its hash', async () => {
     const authenticate = authenticator()
-    const { secretHash: _, disabled: __, tenantDisabled: ___, expiresAt: ____, ...caller } = stored
+    const { secretHash, disabled, tenantDisabled, expiresAt, former, ...caller } = stored
+    expect([disabled, tenantDisabled, expiresAt, former]).toEqual([false, false, null, null])
+    expect(JSON.stringify(caller)).not.toContain(secretHash)
     for (const headers of [
       withKey(key.text),
       new Headers({ authorization: `Bearer ${key.text}` }),
@@ -111,6 +115,39 @@ describe('a caller', () => {
     expect(await authenticator()(withKey(key.text))).toEqual(refused(reason))
     store.put({ ...stored, ...change, secretHash: '0'.repeat(64) })
     expect(await authenticator()(withKey(key.text))).toEqual(refused('key_unknown'))
+  })
+
+  test('with the former secret of a rotated key is let in until the grace is over', async () => {
+    const rotated = renewApiKey(key.id, new Uint8Array(64).fill(7))
+    const former = { secretHash: await hashKey(key.text), until: now + 1_000 }
+    store.put({ ...stored, secretHash: await hashKey(rotated.text), former })
+    const authenticate = authenticator()
+    for (const { text } of [key, rotated]) {
+      expect(await authenticate(withKey(text))).toMatchObject({ caller: { keyId: key.id } })
+    }
+    now += 1_000
+    expect(await authenticate(withKey(key.text))).toEqual(refused('key_expired'))
+    expect(await authenticate(withKey(rotated.text))).toMatchObject({ kind: 'caller' })
+    const guess = renewApiKey(key.id, new Uint8Array(64).fill(8))
+    expect(await authenticate(withKey(guess.text))).toEqual(refused('key_unknown'))
+  })
+
+  test('with the former secret of a key that was revoked in its grace is refused', async () => {
+    const former = { secretHash: await hashKey(key.text), until: now + 1_000 }
+    store.put({ ...stored, secretHash: 'f'.repeat(64), former, disabled: true })
+    expect(await authenticator()(withKey(key.text))).toEqual(refused('key_revoked'))
+  })
+
+  test('with a former secret under the former pepper is let in, and its hash stays', async () => {
+    const former = { secretHash: await hashKey(key.text), until: now + 1_000 }
+    store.put({ ...stored, secretHash: 'f'.repeat(64), former })
+    const replaceHash = vi.spyOn(store, 'replaceHash')
+    const deferred: Promise<unknown>[] = []
+    const authenticate = authenticator({ peppers: ['q'.repeat(32), PEPPER] })
+    const result = await authenticate(withKey(key.text), (work) => void deferred.push(work))
+    await Promise.all(deferred)
+    expect(result).toMatchObject({ kind: 'caller' })
+    expect(replaceHash).not.toHaveBeenCalled()
   })
 
   test('is let in until the very moment at which its key expires', async () => {

@@ -35,6 +35,7 @@ const stored: StoredKey = {
   disabled: false,
   tenantDisabled: false,
   expiresAt: null,
+  former: null,
 }
 
 let now = NOW

@@ -87,6 +87,7 @@ async function services(): Promise<Services> {
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: anthropicUpstream(),
+    addressOf: () => null,
     now: Date.now,
     random: Math.random,
     log: () => {},
@@ -101,6 +102,7 @@ const keyStore = async (): Promise<KeyStore> =>
       disabled: false,
       tenantDisabled: false,
       expiresAt: null,
+      former: null,
     },
   ])
 
