@@ -136,8 +136,8 @@ export const gateMutants: readonly Mutant[] = [
   {
     fault: 'turns without regard to tokens',
     file: `${CORE}/wait-queue.ts`,
-    from: 'Math.max(LEAST_COST, waiter.ask.estimatedInputTokens)',
-    to: 'Math.max(LEAST_COST, waiter.ask.estimatedInputTokens * 0)',
+    from: 'Math.max(LEAST_COST_TOKENS, waiter.ask.estimatedInputTokens)',
+    to: 'Math.max(LEAST_COST_TOKENS, waiter.ask.estimatedInputTokens * 0)',
     killedBy: [`${UNIT}/wait-queue.test.ts`, 'as many tokens as one of small calls'],
   },
   {
@@ -171,8 +171,8 @@ export const gateMutants: readonly Mutant[] = [
   {
     fault: 'the limit tries the refused level again at once',
     file: `${CORE}/limit.ts`,
-    from: 'return restedMs >= REST_MIN_MS && limit.servedSinceCut >= REST_SERVED',
-    to: 'return restedMs >= 0 || REST_MIN_MS + REST_SERVED < 0',
+    from: 'return restedMs >= LIMIT_REST_MIN_MS && limit.servedSinceCut >= LIMIT_REST_SERVED',
+    to: 'return restedMs >= 0 || LIMIT_REST_MIN_MS + LIMIT_REST_SERVED < 0',
     killedBy: [`${UNIT}/limit.test.ts`, 'capped at 5 of 20'],
   },
   {
@@ -209,5 +209,54 @@ export const gateMutants: readonly Mutant[] = [
     from: 'WHERE NOT EXISTS (SELECT 1 FROM usage_flushes WHERE id = ?2)',
     to: 'WHERE ?2 IS NOT NULL',
     killedBy: [`${WORKERD}/gate-usage.test.ts`, 'delivered twice changes nothing'],
+  },
+  {
+    fault: 'retry without budget',
+    file: `${CORE}/gate.ts`,
+    from: 'if (!maySpendRetry(gate.retryBalance)) return',
+    to: 'if (!maySpendRetry(1)) return',
+    killedBy: [`${UNIT}/retry-budget.test.ts`, 'upstream gets no more than the caller sends'],
+  },
+  {
+    fault: 'retries that wait do not count until they are let in',
+    file: `${CORE}/gate.ts`,
+    from: "if (own?.admission.kind !== 'refused') gate.retryBalance",
+    to: "if (own?.admission.kind === 'admitted') gate.retryBalance",
+    killedBy: [`${UNIT}/retry-budget.test.ts`, 'allows no more retries to wait'],
+  },
+  {
+    fault: 'an outage earns retries too',
+    file: `${CORE}/teach.ts`,
+    from: "  if (settlement.outcome.kind === 'served') {",
+    to: '  {',
+    killedBy: [`${UNIT}/retry-budget.test.ts`, 'earns nothing by what was'],
+  },
+  {
+    fault: 'an account goes on though another of its organization found the bucket empty',
+    file: `${CORE}/observe.ts`,
+    from: 'if (!observeShared(rate, reading.rate, now)) return',
+    to: 'return',
+    killedBy: [`${UNIT}/organization.test.ts`, 'holds back when that one found'],
+  },
+  {
+    fault: "a word about another organization's bucket is believed",
+    file: `${CORE}/observe.ts`,
+    from: 'if (organization.id === reading.organization) {',
+    to: '{',
+    killedBy: [`${UNIT}/organization.test.ts`, 'is not stopped by a word about'],
+  },
+  {
+    fault: 'a stream that tells its output twice is charged twice',
+    file: `${CORE}/teach.ts`,
+    from: 'lease.producedTokens = tokens\n',
+    to: '\n',
+    killedBy: [`${UNIT}/rate.test.ts`, 'output of a long stream'],
+  },
+  {
+    fault: 'growing too fast changes nothing',
+    file: `${CORE}/limit.ts`,
+    from: 'const target = grewTooFast ? call.inUse',
+    to: 'const target = grewTooFast ? level',
+    killedBy: [`${UNIT}/limit.test.ts`, 'falls to what is in use'],
   },
 ]

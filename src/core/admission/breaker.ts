@@ -9,6 +9,7 @@
 // Updated in place: see gate-state.ts for the reason.
 import type { GateSettings } from './settings.ts'
 import { addResult, newFailureWindow, readWindow, type FailureWindow } from './failure-window.ts'
+import { COOLDOWN_JITTER } from './tuning.ts'
 
 export type BreakerPhase =
   | { readonly kind: 'closed'; failuresInARow: number; readonly window: FailureWindow }
@@ -58,13 +59,10 @@ const change = (breaker: Breaker, phase: BreakerPhase, cause: string): Transitio
   return { from, to: phase.kind, cause }
 }
 
-// Jitter only lengthens: a gate is never tried earlier than its setting says, and never later than the cap.
-const JITTER = 0.2
-
 export function cooldownMs(trips: number, random: number, settings: GateSettings): number {
   const cap = Math.max(settings.breakerCooldownMaxMs, settings.breakerCooldownMs)
   const base = Math.min(cap, settings.breakerCooldownMs * 2 ** Math.min(trips - 1, 30))
-  return base + (Math.min(base * (1 + JITTER), cap) - base) * random
+  return base + (Math.min(base * (1 + COOLDOWN_JITTER), cap) - base) * random
 }
 
 const trip = (breaker: Breaker, cause: string, at: Moment, settings: GateSettings): Transition => {

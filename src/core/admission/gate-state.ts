@@ -18,6 +18,7 @@ import {
 import type { GateSettings } from './settings.ts'
 import { pushTimeline, type GateError, type TimelineEntry } from './timeline.ts'
 import { newWaitQueue, type WaitQueue } from './wait-queue.ts'
+import { CLASSES_MAX, HOLD_FIRST_MS } from './tuning.ts'
 
 export interface ModelClass {
   readonly breaker: Breaker
@@ -82,7 +83,7 @@ export const newGate = (
   retryBalance: openingBalance(settings.retryBudgetRatio),
   timeline: [],
   errors: [],
-  holdMs: 1_000,
+  holdMs: HOLD_FIRST_MS,
   doorsChanged: false,
   unsaved: { record: false, transitions: [] },
 })
@@ -90,8 +91,6 @@ export const newGate = (
 export const countInUse = (gate: Gate): number =>
   gate.leases.held.size + countPredecessorSlots(gate.predecessors)
 
-// Model names come from callers: without a bound a gate would remember every one of them.
-const CLASSES_MAX = 64
 const OVERFLOW_CLASS = 'other'
 // Far more transitions than one class sees in its life, so that a class made anew never looks like its former self.
 const GENERATIONS_APART = 1_000_000

@@ -38,6 +38,7 @@ import {
 import { isRetry, maySpendRetry, spendRetry } from './retry-budget.ts'
 import { teach, teachProgress } from './teach.ts'
 import { hasPlace, joinQueue, leaveQueue } from './wait-queue.ts'
+import { HOLD_MEAN_SHARE } from './tuning.ts'
 
 /** Decides at once, or makes the caller wait: then its ticket is not among the resolutions. */
 export function admit(gate: Gate, ask: AdmissionAsk, at: Moment): Resolution[] {
@@ -169,9 +170,6 @@ export function settle(gate: Gate, event: SettleEvent, at: Moment): Resolution[]
   resolved.push(...pump(gate, at))
   return resolved
 }
-
-// The newest call's share of the running mean: about the last ten calls count.
-const HOLD_MEAN_SHARE = 0.1
 
 /** What time alone does. Idempotent: the shell calls it when `nextWakeAt` says so, and as often as it likes. */
 export function advance(gate: Gate, at: Moment): Resolution[] {

@@ -1,6 +1,7 @@
 // The slots that are out, in order of expiry. A lease ends once: settled, cancelled or expired; what ended is
 // remembered for a while, so that a late word about it cannot bring it back.
 import type { Lane, Lease, LeaseWitness } from './admission.ts'
+import { ENDED_REMEMBERED } from './tuning.ts'
 
 export interface HeldLease {
   readonly id: string
@@ -37,9 +38,6 @@ export interface ChargeTotals {
   readonly outputTokens: number
 }
 
-// Enough for every call of a busy gate's last minutes; an id costs about 100 bytes.
-const ENDED_GENERATION = 4_096
-
 export interface Leases {
   /** Ordered by expiry: every grant and renewal gets the latest one, and goes to the end. */
   readonly held: Map<string, HeldLease>
@@ -55,7 +53,7 @@ export const newLeases = (): Leases => ({
 
 export function rememberEnded(leases: Leases, id: string): void {
   leases.ended.add(id)
-  if (leases.ended.size < ENDED_GENERATION) return
+  if (leases.ended.size < ENDED_REMEMBERED) return
   leases.endedBefore = leases.ended
   leases.ended = new Set()
 }

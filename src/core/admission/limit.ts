@@ -1,19 +1,19 @@
 // How many calls at once: additive increase, multiplicative decrease.
 //
 //   a burst of 429s:  limit = limit * 0.7, once (only a call granted after the last cut may cut again)
+//   growing too fast: limit = what is in use, from where it climbs as ever; at its limit it is cut like another
 //   a served call:    limit = limit + 1 / limit, so one more for each round of calls
 //
 // The level that was refused is remembered: below it the limit climbs freely, at it the limit rests for a
 // while before it tries again, so that an account at its own cap sees few 429s. Latency is not a signal.
 import type { AccountLimits } from './admission.ts'
-
-const DECREASE = 0.7
-// One 429 for this many served calls at the edge: about 2.5 % while an account sits at its own cap.
-const REST_SERVED = 40
-// A rest is at least this long, so that very short calls do not probe many times a second …
-const REST_MIN_MS = 1_000
-// … and at most this long, so that a slow account is tried again before its caller's patience ends.
-const REST_MAX_MS = 30_000
+import {
+  LIMIT_DECREASE,
+  LIMIT_REST_MAX_MS,
+  LIMIT_REST_MIN_MS,
+  LIMIT_REST_SERVED,
+  LIMIT_RESTING_GAP,
+} from './tuning.ts'
 
 export interface ConcurrencyLimit {
   /** Null: unthrottled, at the account's own maximum whatever that becomes. */
@@ -42,6 +42,8 @@ export function readLimit(limit: ConcurrencyLimit, account: AccountLimits): numb
 export interface ThrottledCall {
   readonly grantedAt: number
   readonly rampLimited: boolean
+  /** Slots that were taken when it was refused, its own included. */
+  readonly inUse: number
 }
 
 /** True when the limit was cut. */
@@ -53,37 +55,35 @@ export function cutLimit(
 ): boolean {
   if (call.grantedAt <= limit.decreasedAt) return false
   const level = readLimit(limit, account)
-  // Growing too fast is answered by not growing: the level stays and only the climb rests.
-  const target = call.rampLimited ? level : level * DECREASE
+  const grewTooFast = call.rampLimited && call.inUse < level
+  const target = grewTooFast ? call.inUse : level * LIMIT_DECREASE
   limit.value = Math.max(Math.max(1, account.minConcurrent), target)
-  limit.refusedLevel = call.rampLimited ? level + 1 : level
+  limit.refusedLevel = grewTooFast ? call.inUse + 1 : level
   limit.decreasedAt = now
   limit.servedSinceCut = 0
   return true
 }
 
-export function raiseLimit(limit: ConcurrencyLimit, account: AccountLimits, now: number): void {
-  if (limit.value === null) return
+/** True when it is back at the account's own maximum. */
+export function raiseLimit(limit: ConcurrencyLimit, account: AccountLimits, now: number): boolean {
+  if (limit.value === null) return false
   limit.servedSinceCut++
   const raised = limit.value + 1 / Math.max(1, limit.value)
   if (limit.refusedLevel !== null && raised >= limit.refusedLevel && !hasRested(limit, now)) {
-    limit.value = Math.max(limit.value, limit.refusedLevel - RESTING_GAP)
-    return
+    limit.value = Math.max(limit.value, limit.refusedLevel - LIMIT_RESTING_GAP)
+    return false
   }
   limit.value = raised
   // A whole level above the one that was refused: the account has grown, nothing is known of its edge.
   if (limit.refusedLevel !== null && raised >= limit.refusedLevel + 1) limit.refusedLevel = null
-  if (raised >= account.maxConcurrent) {
-    limit.value = null
-    limit.refusedLevel = null
-  }
+  if (raised < account.maxConcurrent) return false
+  limit.value = null
+  limit.refusedLevel = null
+  return true
 }
-
-// Rests a hair below the refused level, so that the first served call after the rest steps over it.
-const RESTING_GAP = 0.001
 
 const hasRested = (limit: ConcurrencyLimit, now: number): boolean => {
   const restedMs = now - limit.decreasedAt
-  if (restedMs >= REST_MAX_MS) return true
-  return restedMs >= REST_MIN_MS && limit.servedSinceCut >= REST_SERVED
+  if (restedMs >= LIMIT_REST_MAX_MS) return true
+  return restedMs >= LIMIT_REST_MIN_MS && limit.servedSinceCut >= LIMIT_REST_SERVED
 }

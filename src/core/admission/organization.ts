@@ -1,5 +1,6 @@
 // Whose limits an account draws on, as its answers tell. Accounts whose answers name the same organization draw on
 // the same buckets: see observe.ts.
+import { PEERS_MAX } from './tuning.ts'
 
 export interface Organization {
   /** Null: no answer has told it yet. */
@@ -9,9 +10,6 @@ export interface Organization {
 }
 
 export const newOrganization = (): Organization => ({ id: null, peers: [] })
-
-// A bound, like that of all that is filled from outside; an organization has a handful of keys here.
-const PEERS_MAX = 64
 
 /** True where it is another than before: the account got another credential, and what it shared is over. */
 export function learnOrganization(organization: Organization, id: string): boolean {

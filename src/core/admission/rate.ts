@@ -6,9 +6,7 @@
 // are suspect: a reset in the past says nothing, token levels are rounded to 1,000, dimensions may be missing.
 import type { RateDimension, RateObservation, TokenCounts } from './admission.ts'
 import type { ChargeTotals } from './leases.ts'
-
-const REFILL_MS = 60_000
-const ROUNDED_TO = 1_000
+import { BUCKET_REFILL_MS, TOKENS_ROUNDED_TO } from './tuning.ts'
 
 export type DimensionName = 'requests' | 'inputTokens' | 'outputTokens'
 
@@ -46,7 +44,7 @@ export function levelAt(bucket: Bucket, now: number): number {
   if (bucket.resetAt !== null && now >= bucket.resetAt && bucket.at < bucket.resetAt) {
     return bucket.limit
   }
-  const refill = (Math.max(0, now - bucket.at) * bucket.limit) / REFILL_MS
+  const refill = (Math.max(0, now - bucket.at) * bucket.limit) / BUCKET_REFILL_MS
   return Math.min(bucket.limit, bucket.level + refill)
 }
 
@@ -70,7 +68,7 @@ const coveredAt = (bucket: Bucket | null, wanted: number, now: number): number =
   const needed = Math.min(wanted, bucket.limit)
   const level = levelAt(bucket, now)
   if (level >= needed) return -Infinity
-  const refilledAt = now + Math.ceil(((needed - level) * REFILL_MS) / bucket.limit)
+  const refilledAt = now + Math.ceil(((needed - level) * BUCKET_REFILL_MS) / bucket.limit)
   return bucket.resetAt === null ? refilledAt : Math.min(refilledAt, bucket.resetAt)
 }
 
@@ -155,8 +153,9 @@ const readingOf = (
   { limit, remaining, resetAt }: RateDimension,
   name: DimensionName,
 ): { readonly limit: number; readonly remaining: number; readonly resetAt: number | null } => {
-  const rounded = name !== 'requests' && remaining % ROUNDED_TO === 0 && remaining < limit
-  const least = rounded && limit > 10 * ROUNDED_TO ? remaining - ROUNDED_TO / 2 : remaining
+  const rounded = name !== 'requests' && remaining % TOKENS_ROUNDED_TO === 0 && remaining < limit
+  const least =
+    rounded && limit > 10 * TOKENS_ROUNDED_TO ? remaining - TOKENS_ROUNDED_TO / 2 : remaining
   return { limit, remaining: Math.min(limit, Math.max(0, least)), resetAt }
 }
 
@@ -187,7 +186,7 @@ const readBucket = (
   settleLevel(bucket, now)
   // A reset ahead tells the level whatever the reading's age: the bucket fills in 60 s and is full by then.
   if (resetAt !== null) {
-    const missing = ((resetAt - now) * reading.limit) / REFILL_MS
+    const missing = ((resetAt - now) * reading.limit) / BUCKET_REFILL_MS
     bucket.level = Math.min(bucket.level, Math.max(reading.remaining, reading.limit - missing))
   }
   bucket.level -= reading.since

@@ -4,14 +4,13 @@
 // that was replaced can no longer write, so it stops granting by itself when its grace ends.
 import type { LeaseWitness } from './admission.ts'
 import type { GateSettings } from './settings.ts'
-
-// A twin's clock may differ from ours by this much.
-const CLOCK_SKEW_MS = 250
-// The promise is written again this often under load: often enough that a lease keeps nearly its whole time.
-const GRACE_MAX_MS = 5_000
-const GRACE_SHARE = 8
-// A gate without leases takes its promise back after this, well before the platform would evict it.
-const IDLE_RELEASE_MS = 2_000
+import {
+  CLOCK_SKEW_MS,
+  GRACE_MAX_MS,
+  GRACE_SHARE,
+  IDLE_RELEASE_MS,
+  RESERVE_AHEAD_SHARE,
+} from './tuning.ts'
 
 export interface Reservation {
   slots: number
@@ -42,7 +41,7 @@ export interface ReservationRecord {
 export function graceMs({ leaseTtlMs, leaseRenewMs }: GateSettings): number {
   // A lease may lose this much of its time; a holder that renews as late as the settings allow must not lose it.
   const spare = Math.max(0, Math.floor((leaseTtlMs - leaseRenewMs) / 2))
-  return Math.min(GRACE_MAX_MS, Math.floor(leaseTtlMs / GRACE_SHARE), spare)
+  return Math.min(GRACE_MAX_MS, Math.floor(leaseTtlMs * GRACE_SHARE), spare)
 }
 
 export const newReservation = (): Reservation => ({
@@ -66,8 +65,10 @@ export function reserve(reservation: Reservation, need: Need, settings: GateSett
   reservation.usedAt = now
   const graceOver = now >= reservation.writtenAt + graceMs(settings)
   if (leases <= reservation.slots && !graceOver) return
-  // A quarter more than needed: a growing gate writes a few times, not once a call.
-  reservation.slots = Math.max(leases, Math.min(most, leases + Math.ceil(leases / 4)))
+  reservation.slots = Math.max(
+    leases,
+    Math.min(most, leases + Math.ceil(leases * RESERVE_AHEAD_SHARE)),
+  )
   reservation.writtenAt = Math.max(now, reservation.writtenAt)
   reservation.unsaved = true
 }

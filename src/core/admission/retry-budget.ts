@@ -3,18 +3,14 @@
 // gRPC's retry throttling). A retry to another account takes from that account's budget.
 
 import type { AdmissionAsk } from './admission.ts'
+import { RETRY_OPENING_SHARE, RETRY_SAVED_CALLS } from './tuning.ts'
 
-// No more is saved up than so many served calls earn: a blip of a busy account can be mended, while an outage costs
-// at most 20 extra calls an account at the default ratio.
-const SAVED_CALLS = 100
-// A gate without a past has earned half of it: its first calls may be retried, though none was served yet.
-const OPENING_SHARE = 0.5
 // Ten tenths add up to a little less than one.
 const ROUNDING = 1e-9
 
-export const retryCap = (ratio: number): number => SAVED_CALLS * ratio
+export const retryCap = (ratio: number): number => RETRY_SAVED_CALLS * ratio
 
-export const openingBalance = (ratio: number): number => retryCap(ratio) * OPENING_SHARE
+export const openingBalance = (ratio: number): number => retryCap(ratio) * RETRY_OPENING_SHARE
 
 export const earnRetry = (balance: number, ratio: number): number =>
   Math.min(retryCap(ratio), balance + ratio)

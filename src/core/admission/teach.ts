@@ -2,7 +2,7 @@
 // that another epoch granted, or that was granted before a door changed, teaches that door nothing.
 import type { Outcome, Settlement, TokenCounts } from './admission.ts'
 import { recordResult, type CallResult, type Moment } from './breaker.ts'
-import { classOf, noteBreaker, noteTransition, type Gate } from './gate-state.ts'
+import { classOf, countInUse, noteBreaker, noteTransition, type Gate } from './gate-state.ts'
 import { newHold, nextHoldProbeAt } from './hold.ts'
 import type { GrantMark, HeldLease } from './leases.ts'
 import { noteOrganization } from './observe.ts'
@@ -75,26 +75,27 @@ const teachLimit = (
   { outcome, rate }: Settlement,
   now: number,
 ): void => {
-  if (outcome.kind === 'served') return raiseLimit(gate.limit, gate.account, now)
-  if (outcome.kind !== 'throttled') return
   const from = readLimit(gate.limit, gate.account)
-  const call = { grantedAt: lease.since, rampLimited: outcome.rampLimited }
+  if (outcome.kind === 'served') {
+    if (raiseLimit(gate.limit, gate.account, now)) noteLimit(gate, from, 'recovered', now)
+    return
+  }
+  if (outcome.kind !== 'throttled') return
+  // This call's slot has just been freed.
+  const inUse = countInUse(gate) + 1
+  const call = { grantedAt: lease.since, rampLimited: outcome.rampLimited, inUse }
   const atFloor = from <= Math.max(1, gate.account.minConcurrent)
   // Shrinking answers a 429 unless a bucket is empty, or there is nothing left to shrink: then the class rests.
   if (outcome.retryAfterMs !== null && (atFloor || isExhausted(rate, now))) {
     pauseUntil(classOf(gate, lease.modelClass).rate, now + outcome.retryAfterMs)
   }
   if (!cutLimit(gate.limit, call, gate.account, now)) return
-  const to = readLimit(gate.limit, gate.account)
-  const cause = outcome.rampLimited ? 'ramp_limited' : 'throttled'
-  noteTransition(gate, {
-    at: now,
-    kind: 'limit',
-    modelClass: null,
-    from: String(from),
-    to: String(to),
-    cause,
-  })
+  noteLimit(gate, from, outcome.rampLimited ? 'ramp_limited' : 'throttled', now)
+}
+
+const noteLimit = (gate: Gate, before: number, cause: string, now: number): void => {
+  const [from, to] = [String(before), String(readLimit(gate.limit, gate.account))]
+  noteTransition(gate, { at: now, kind: 'limit', modelClass: null, from, to, cause })
 }
 
 const teachAccount = (

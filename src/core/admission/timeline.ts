@@ -1,5 +1,6 @@
 // What happened to a gate and why: each change of a door or of the limit, and the last errors. Both bounded.
 import type { FailureCause } from './admission.ts'
+import { ERRORS_LENGTH, TIMELINE_LENGTH } from './tuning.ts'
 
 export interface TimelineEntry {
   readonly at: number
@@ -20,10 +21,6 @@ export interface GateError {
   readonly modelClass: string
   readonly cause: FailureCause | 'throttled' | 'spend_limited' | 'credential_refused'
 }
-
-// An operator reads an afternoon's worth; the stored timeline is longer.
-const TIMELINE_LENGTH = 100
-const ERRORS_LENGTH = 20
 
 export function pushBounded<T>(list: T[], entry: T, length: number): void {
   list.push(entry)

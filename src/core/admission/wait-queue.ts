@@ -2,11 +2,9 @@
 // deficit round robin with the estimated tokens as cost, the quantum being the least that lets one of them pay.
 // Waiters whose model class may not go now are stepped over without losing their turn.
 import type { AdmissionAsk, Lane } from './admission.ts'
+import { LANE_WEIGHTS, LEAST_COST_TOKENS } from './tuning.ts'
 
 export const LANES: readonly Lane[] = ['high', 'normal', 'low']
-const WEIGHTS: Readonly<Record<Lane, number>> = { high: 4, normal: 2, low: 1 }
-// A call costs at least this: it holds a slot however few its tokens.
-const LEAST_COST = 100
 
 export interface Waiter {
   readonly ask: AdmissionAsk
@@ -105,7 +103,8 @@ interface Head {
   readonly missing: number
 }
 
-const costOf = (waiter: Waiter): number => Math.max(LEAST_COST, waiter.ask.estimatedInputTokens)
+const costOf = (waiter: Waiter): number =>
+  Math.max(LEAST_COST_TOKENS, waiter.ask.estimatedInputTokens)
 
 export function chooseNext(queue: WaitQueue, mayGo: MayGo): Choice | null {
   if (queue.byTicket.size === 0) return null
@@ -136,7 +135,7 @@ const richestLane = (queue: WaitQueue, ready: readonly Lane[]): Lane | null => {
   let chosen: Lane | null = null
   let most = -Infinity
   for (const lane of ready) {
-    const credit = queue.lanes[lane].credit + WEIGHTS[lane]
+    const credit = queue.lanes[lane].credit + LANE_WEIGHTS[lane]
     if (credit <= most) continue
     chosen = lane
     most = credit
@@ -148,8 +147,8 @@ export function takeChoice(queue: WaitQueue, choice: Choice): Waiter {
   const { lane, readyLanes, heads, next } = choice
   let total = 0
   for (const each of readyLanes) {
-    queue.lanes[each].credit += WEIGHTS[each]
-    total += WEIGHTS[each]
+    queue.lanes[each].credit += LANE_WEIGHTS[each]
+    total += LANE_WEIGHTS[each]
   }
   queue.lanes[lane].credit -= total
   const quantum = Math.max(0, next.missing)

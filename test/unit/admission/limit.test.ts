@@ -69,16 +69,41 @@ describe('the limit', () => {
     expect(levels.at(-1)).toBe(6)
   })
 
-  test('stays where it is when the account grows too fast, and rests', () => {
-    const gate = aGate()
-    const ramp = { kind: 'throttled', retryAfterMs: null, rampLimited: true } as const
-    passes(gate, 'a', at(0), { limit: 20, outcome: throttled })
-    passes(gate, 'b', at(1), { limit: 20, outcome: ramp })
-    expect(limitOf(gate)).toBe(14)
-    for (let call = 0; call < 30; call++) {
-      passes(gate, `s${call}`, at(2), { limit: 20, outcome: served })
+  const ramp = { kind: 'throttled', retryAfterMs: null, rampLimited: true } as const
+
+  test('falls to what is in use when the account grows too fast, rests, and climbs by one a round', () => {
+    const gate = busyGate(8, { limit: 20 })
+    for (const call of [0, 1, 2]) ends(gate, `c${call}`, ramp, at(10))
+    expect(limitOf(gate)).toBe(8)
+    const serve = (calls: number, now: number): void => {
+      for (let call = 0; call < calls; call++) {
+        passes(gate, `s${now}-${call}`, at(now), { limit: 20, outcome: served })
+      }
     }
+    serve(30, 11)
+    expect(limitOf(gate)).toBe(8)
+    serve(11, 1_100)
+    expect(limitOf(gate)).toBe(9)
+    serve(10, 1_200)
+    expect(limitOf(gate)).toBe(10)
+  })
+
+  test('is cut like by any 429 where it grows too fast though it does not grow', () => {
+    const gate = busyGate(20, { limit: 20 })
+    ends(gate, 'c0', ramp, at(10))
     expect(limitOf(gate)).toBe(14)
+  })
+
+  test('that has recovered says so on the timeline', () => {
+    const gate = busyGate(1, { limit: 3 })
+    ends(gate, 'c0', throttled, at(10))
+    for (let call = 0; call < 100; call++) {
+      passes(gate, `s${call}`, at(40_000 + call), { limit: 3, outcome: served })
+    }
+    expect(gate.timeline.map(({ from, to, cause }) => `${from} ${to} ${cause}`)).toEqual([
+      '3 2 throttled',
+      '2 3 recovered',
+    ])
   })
 
   test('follows an operator who changes the maximum', () => {
