@@ -39,3 +39,15 @@ ALTER TABLE keys ADD COLUMN rotations INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE keys ADD COLUMN revoked_at INTEGER;
 
 CREATE INDEX tenants_by_age ON tenants (created_at, id);
+
+-- A key was last used when usage of it was last written: no request writes anything for that, and a key's row is
+-- written at most once a minute.
+CREATE TRIGGER key_used_first AFTER INSERT ON usage BEGIN
+  UPDATE keys SET last_used_at = unixepoch() * 1000
+  WHERE id = NEW.key AND coalesce(last_used_at, 0) < (unixepoch() - 60) * 1000;
+END;
+
+CREATE TRIGGER key_used_again AFTER UPDATE ON usage BEGIN
+  UPDATE keys SET last_used_at = unixepoch() * 1000
+  WHERE id = NEW.key AND coalesce(last_used_at, 0) < (unixepoch() - 60) * 1000;
+END;

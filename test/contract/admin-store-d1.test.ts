@@ -16,6 +16,7 @@ afterAll(() => d1.close())
 describeAdminStore('D1', async () => ({
   store: sqlAdminStore(d1Sessions(d1.db)),
   keys: d1KeyStore(d1.db),
+  execute: (sql) => d1.db.prepare(sql).run(),
 }))
 
 test('a session of D1 has a bookmark once it was used', async () => {

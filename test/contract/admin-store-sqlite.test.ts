@@ -17,7 +17,11 @@ function openDatabase(): DatabaseSync {
 
 describeAdminStore('SQLite', async () => {
   const db = openDatabase()
-  return { store: sqlAdminStore(sqliteSessions(db)), keys: sqliteKeyStore(db) }
+  return {
+    store: sqlAdminStore(sqliteSessions(db)),
+    keys: sqliteKeyStore(db),
+    execute: async (sql: string) => db.exec(sql),
+  }
 })
 
 test('a database that is closed is said to be unavailable', async () => {

@@ -70,15 +70,18 @@ export interface OpenedStores {
   readonly store: AdminStore
   /** What the data plane reads of the same database. */
   readonly keys: KeyStore
+  /** Runs one statement on it. */
+  execute(sql: string): Promise<unknown>
 }
 
 export function describeAdminStore(adapter: string, open: () => Promise<OpenedStores>): void {
   describe(`an admin store: ${adapter}`, () => {
     let store: AdminStore
     let keys: KeyStore
+    let execute: OpenedStores['execute']
     let session: AdminSession
     beforeAll(async () => {
-      ;({ store, keys } = await open())
+      ;({ store, keys, execute } = await open())
       session = store.open({ from: 'primary', bookmark: null })
     })
     const eventsOf = async (target: string) =>
@@ -186,6 +189,30 @@ export function describeAdminStore(adapter: string, open: () => Promise<OpenedSt
       expect(await keys.findKey(key.id)).toMatchObject({ disabled: true })
       await session.removeTenant(tenant, write())
       expect(await keys.findKey(key.id)).toBeNull()
+    })
+
+    test('says of a key when usage of it was last written, to the minute', async () => {
+      const { id: tenant } = await addedTenant()
+      const key = keyOf(tenant)
+      await session.addKey(key, HASH, write())
+      const use = (more: string) =>
+        execute(`INSERT INTO usage VALUES ('${tenant}', '2026-11-01', 'm', '${key.id}', '', 1, 1, 1, 1, 1, 1, 1)
+          ${more}`)
+      const before = Date.now()
+      await use('')
+      const first = (await session.findKey(key.id))?.lastUsedAt ?? 0
+      expect(first).toBeGreaterThan(before - 2_000)
+      expect(first).toBeLessThanOrEqual(Date.now())
+      const older = first - 61_000
+      await execute(`UPDATE keys SET last_used_at = ${older} WHERE id = '${key.id}'`)
+      await use('ON CONFLICT DO UPDATE SET requests = requests + 1')
+      expect((await session.findKey(key.id))?.lastUsedAt).toBeGreaterThanOrEqual(first)
+      const recent = first - 30_000
+      await execute(`UPDATE keys SET last_used_at = ${recent} WHERE id = '${key.id}'`)
+      await use('ON CONFLICT DO UPDATE SET requests = requests + 1')
+      expect((await session.findKey(key.id))?.lastUsedAt).toBe(recent)
+      const events = (await eventsOf(key.id)).map(({ action }) => action)
+      expect(events).toEqual(['key.create'])
     })
 
     test('shows a revoked key no more', async () => {
