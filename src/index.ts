@@ -3,7 +3,7 @@
 import { env } from 'cloudflare:workers'
 import { createApp } from './app.ts'
 import { anthropicUpstream } from './adapters/anthropic/upstream.ts'
-import { d1AccountStore } from './adapters/cloudflare/account-store.ts'
+import { sqlAccountStore } from './adapters/sql/account-store.ts'
 import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { cloudflareGateOperations } from './adapters/cloudflare/gate-operations.ts'
 import { openConnection } from './adapters/cloudflare/open-connection.ts'
@@ -25,7 +25,7 @@ const { ACCOUNT_GATE, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
 const accounts = openAccountDirectory(config, {
-  store: d1AccountStore(DB),
+  store: sqlAccountStore(d1Sessions(DB)),
   now: Date.now,
   log: logToConsole,
 })

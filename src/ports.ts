@@ -80,6 +80,8 @@ export interface AccountDirectory {
 export interface AccountStore {
   /** Throws when the store cannot be asked. `newest`: with every write that was acknowledged before. */
   listAccounts(freshness: 'nearest' | 'newest'): Promise<StoredAccounts>
+  /** The same credential, sealed anew; nothing happens where it is not as it was any more. */
+  resealAccount(id: string, sealed: { readonly from: string; readonly to: string }): Promise<void>
 }
 
 export interface StoredAccounts {

@@ -56,6 +56,8 @@ export const refusals = {
   not_found: missing,
   session_busy: conflict,
   idempotency_in_flight: conflict,
+  // Of the admin plane alone: an account that still has calls cannot be deleted yet.
+  account_in_use: conflict,
   body_too_large: row(413, 'request_too_large', false),
   idempotency_mismatch: row(422, 'invalid_request_error', false),
   tenant_requests: limited,

@@ -3,8 +3,8 @@
 import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
-import { sqliteAccountStore } from '../adapters/sqlite/account-store.ts'
 import { openConnection } from '../adapters/node/open-connection.ts'
+import { sqlAccountStore } from '../adapters/sql/account-store.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
@@ -46,7 +46,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
   const app = createApp({
     config,
     accounts: openAccountDirectory(config, {
-      store: sqliteAccountStore(db),
+      store: sqlAccountStore(sqliteSessions(db)),
       now: Date.now,
       log,
     }),

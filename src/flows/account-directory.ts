@@ -38,7 +38,7 @@ interface Reading {
 export function createAccountDirectory(options: AccountDirectoryOptions): AccountDirectory {
   const { store, settings, baseUrl, cacheMs, now, log } = options
   const readTimeoutMs = options.readTimeoutMs ?? READ_TIMEOUT_MS
-  const open = createOpener(options.sealer)
+  const open = createOpener(options)
   let known: readonly Account[] = settings
   let unusable: readonly UnusableAccount[] = []
   /** When the read of `known` began: a change after that is seen at the next one. */
@@ -146,7 +146,7 @@ export const openAccountDirectory = (
 type Opened = OpenedAccount | UnusableAccount
 
 /** Opens each credential once for the isolate. */
-function createOpener(sealer: CredentialSealer) {
+function createOpener({ sealer, store }: AccountDirectoryOptions) {
   const opened = new Map<string, { readonly bound: string; readonly apiKey: string }>()
   return async (stored: OpenedAccount['stored']): Promise<Opened> => {
     const { id, sealedKey, baseUrl } = stored
@@ -157,6 +157,11 @@ function createOpener(sealer: CredentialSealer) {
     const result = await sealer.open(sealedKey, { id, baseUrl })
     if (result.kind === 'unreadable') return { id, problem: result.problem }
     opened.set(id, { bound, apiKey: result.credential })
+    if (!result.isCurrent) {
+      // The pepper was replaced: the credential moves over before the former one goes. Another read tries again.
+      const to = await sealer.seal(result.credential, { id, baseUrl })
+      await store.resealAccount(id, { from: sealedKey, to }).catch(() => opened.delete(id))
+    }
     return { stored, apiKey: result.credential }
   }
 }

@@ -1,7 +1,6 @@
 // An added account's credential at rest: AES-GCM under a key that HKDF derives from KEY_PEPPER. What it belongs to is
 // bound in, so that nobody who can only write to the database can move it to another account or another address.
 // Sealed: version (1 byte), id of the pepper (4), nonce (12), ciphertext and tag, in lower-case hex.
-
 export interface CredentialSealer {
   /** Never the same text twice. */
   seal(credential: string, owner: CredentialOwner): Promise<string>
@@ -14,7 +13,8 @@ export interface CredentialOwner {
 }
 
 export type OpenedCredential =
-  | { readonly kind: 'opened'; readonly credential: string }
+  /** `isCurrent`: sealed under the first of the peppers. */
+  | { readonly kind: 'opened'; readonly credential: string; readonly isCurrent: boolean }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
 /** Another way of sealing gets another number, and this one stays readable. */
@@ -51,7 +51,8 @@ export function createCredentialSealer(peppers: readonly string[]): CredentialSe
       }
       if (bytes[0] !== VERSION) return unreadable('its credential was sealed by another version')
       const id = bytes.subarray(1, 1 + ID_BYTES)
-      const own = (await keys()).find((key) => toHex(key.id) === toHex(id))
+      const all = await keys()
+      const own = all.find((key) => toHex(key.id) === toHex(id))
       if (own === undefined) return unreadable('its credential was sealed under another KEY_PEPPER')
       const nonce = bytes.slice(1 + ID_BYTES, HEADER_BYTES)
       try {
@@ -60,7 +61,8 @@ export function createCredentialSealer(peppers: readonly string[]): CredentialSe
           own.key,
           bytes.slice(HEADER_BYTES),
         )
-        return { kind: 'opened', credential: new TextDecoder().decode(plain) }
+        const credential = new TextDecoder().decode(plain)
+        return { kind: 'opened', credential, isCurrent: own === all[0] }
       } catch {
         return unreadable('its credential, id or base_url was changed in the database')
       }

@@ -3,7 +3,9 @@
 import type { KeyRecord } from '../core/admin/key-body.ts'
 import type { TenantRecord } from '../core/admin/tenant-body.ts'
 import type { CountedUsage, GroupField } from '../core/money/usage-report.ts'
+import type { AccountFields, StoredAccount } from '../core/answering/account.ts'
 import type { Tier } from '../core/money/tier.ts'
+import type { StoredAccounts } from '../ports.ts'
 
 export interface AdminStore {
   open(view: AdminView): AdminSession
@@ -18,7 +20,7 @@ export interface AdminView {
 
 /** Every method throws GatewayError `store_unavailable` when the database cannot be asked. */
 export interface AdminSession
-  extends TierRecords, TenantRecords, KeyRecords, UsageRecords, EventRecords {
+  extends TierRecords, TenantRecords, KeyRecords, AccountRecords, UsageRecords, EventRecords {
   /** For the caller's next request, so that it sees what this one saw; null where the store has none. */
   bookmark(): string | null
   /** The answer to a request that was made before, less than a day ago. */
@@ -126,6 +128,29 @@ export interface UsageSpan {
 export interface UsageRecords {
   /** Of every tenant, what has been rolled up; in the order of the tenant and the fields asked for. */
   sumUsage(span: UsageSpan, page: Page): Promise<Listed<CountedUsage>>
+}
+
+export interface AccountRecords {
+  /** Those that were added, and the changes of those of the settings. */
+  listAccounts(): Promise<StoredAccounts>
+  /** False: there is one with this id. */
+  addAccount(account: StoredAccount, write: AdminWrite): Promise<boolean>
+  /** False: there is none that was added with this id. */
+  changeAccount(id: string, change: AccountChange, write: AdminWrite): Promise<boolean>
+  /** Only one that was added and is draining; false: there is none. */
+  removeAccount(id: string, write: AdminWrite): Promise<boolean>
+}
+
+export interface AccountChange {
+  readonly source: 'settings' | 'added'
+  readonly fields: ChangedFields
+  readonly draining?: boolean
+  readonly sealedKey?: string
+}
+
+/** Undefined: stays as it is; null: is again what the settings say, or the default. */
+export type ChangedFields = {
+  readonly [Name in keyof AccountFields]: AccountFields[Name] | null | undefined
 }
 
 export interface AuditEvent {

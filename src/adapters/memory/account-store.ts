@@ -10,6 +10,10 @@ export function memoryAccountStore(accounts: readonly StoredAccount[] = []): Mem
   const byId = new Map(accounts.map((account) => [account.id, account]))
   return {
     put: (account) => void byId.set(account.id, account),
+    async resealAccount(id, { from, to }) {
+      const account = byId.get(id)
+      if (account?.sealedKey === from) byId.set(id, { ...account, sealedKey: to })
+    },
     listAccounts: async () => ({ accounts: [...byId.values()], unreadable: [] }),
   }
 }

@@ -1,6 +1,7 @@
 // Accounts in SQL: the question, and how a row of the answer becomes an account. Shared by every adapter over the same
 // schema (migrations/).
 import type { AccountFields, StoredAccount } from '../../core/answering/account.ts'
+import type { ChangedFields } from '../../ports/admin.ts'
 import type { StoredAccounts } from '../../ports.ts'
 import type { Row } from './key-rows.ts'
 
@@ -37,7 +38,7 @@ export function toStoredAccount(row: Row): StoredAccount {
 }
 
 /** As a row keeps them: the wire's names. */
-export const toFieldColumns = (fields: AccountFields): Record<string, unknown> => ({
+export const toFieldColumns = (fields: ChangedFields): Record<string, unknown> => ({
   ...(fields.weight === undefined ? {} : { weight: fields.weight }),
   ...(fields.maxConcurrent === undefined ? {} : { max_concurrent: fields.maxConcurrent }),
   ...(fields.minConcurrent === undefined ? {} : { min_concurrent: fields.minConcurrent }),

@@ -1,5 +1,6 @@
 // The admin plane's store over any database that speaks our SQL: the records of each kind, on one session.
 import type { AdminStore } from '../../ports/admin.ts'
+import { accountRecords } from './admin-accounts.ts'
 import { eventRecords } from './admin-events.ts'
 import { keyRecords } from './admin-keys.ts'
 import { tenantRecords } from './admin-tenants.ts'
@@ -17,6 +18,7 @@ export const sqlAdminStore = (openSession: OpenSqlSession): AdminStore => ({
       ...keyRecords(session),
       ...usageRecords(session),
       ...eventRecords(session),
+      ...accountRecords(session),
       bookmark: () => session.bookmark(),
       async findAnswer(name, since) {
         const [row] = await session.all(

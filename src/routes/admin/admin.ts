@@ -4,6 +4,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { createAnswerOnce } from '../../flows/admin/answer-once.ts'
 import { createAdminGuard, openAdminRequest } from '../../flows/admin/open-admin.ts'
 import type { Services } from '../../ports.ts'
+import { accounts } from './accounts.ts'
 import type { AdminEnv } from './admin-env.ts'
 import { events } from './events.ts'
 import { keys } from './keys.ts'
@@ -18,6 +19,7 @@ export const admin = (services: Services) => {
     .use(door(services))
     .route('/', tenants(services, answerOnce))
     .route('/', keys(services, answerOnce))
+    .route('/', accounts(services, answerOnce))
     .route('/', tiers())
     .route('/', adminUsage(services))
     .route('/', events())

@@ -27,7 +27,8 @@ const contract: readonly (readonly [number, string, string, boolean])[] = [
     false,
   ],
   [404, 'not_found_error', 'route_unknown not_found', false],
-  [409, 'conflict_error', 'session_busy idempotency_in_flight', true],
+  // `account_in_use` is of the admin plane, of whose refusals the contract names none.
+  [409, 'conflict_error', 'session_busy idempotency_in_flight account_in_use', true],
   [413, 'request_too_large', 'body_too_large', false],
   [422, 'invalid_request_error', 'idempotency_mismatch', false],
   [
