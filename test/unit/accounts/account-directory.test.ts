@@ -1,9 +1,15 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { memoryAccountStore } from '../../../src/adapters/memory/account-store.ts'
 import { createAccountDirectory } from '../../../src/flows/account-directory.ts'
+import { createCredentialSealer } from '../../../src/flows/seal-credential.ts'
 import type { AccountStore, LogLine, StoredAccounts } from '../../../src/ports.ts'
 import { anAccount } from '../../contract/account-gates.ts'
-import { anAddedAccount, aStoredAccount, testSealer } from '../../support/stored-accounts.ts'
+import {
+  anAddedAccount,
+  aStoredAccount,
+  TEST_PEPPER,
+  testSealer,
+} from '../../support/stored-accounts.ts'
 
 const CACHE_MS = 5_000
 const given = { ...anAccount('given'), minConcurrent: 2, maxConcurrent: 10 }
@@ -17,7 +23,7 @@ let stored = memoryAccountStore()
 let fault: (() => Promise<StoredAccounts>) | null = null
 
 const counted: AccountStore = {
-  ...stored,
+  resealAccount: (id, sealed) => stored.resealAccount(id, sealed),
   listAccounts: (freshness) => {
     reads += 1
     return fault === null ? stored.listAccounts(freshness) : fault()
@@ -177,6 +183,30 @@ describe('the reads', () => {
     expect(await idsOf(directory)).toEqual(['given', 'added'])
     expect(opening).toHaveBeenCalledTimes(1)
     opening.mockRestore()
+  })
+})
+
+describe('while the pepper is being replaced', () => {
+  const next = createCredentialSealer(['n'.repeat(32), TEST_PEPPER])
+  const afterwards = createCredentialSealer(['n'.repeat(32)])
+
+  test('a credential under the former one works, and moves over to the new one', async () => {
+    stored.put(await anAddedAccount('added'))
+    expect(await idsOf(open({ sealer: next }))).toEqual(['given', 'added'])
+    expect(await idsOf(open({ sealer: afterwards }))).toEqual(['given', 'added'])
+    expect(log).toEqual([])
+  })
+
+  test('one that cannot be moved yet works all the same, and is tried again', async () => {
+    stored.put(await anAddedAccount('added'))
+    const readOnly = { ...counted, resealAccount: () => Promise.reject(DOWN) }
+    const first = open({ sealer: next, store: readOnly })
+    expect(await idsOf(first)).toEqual(['given', 'added'])
+    await first.refresh()
+    expect(await idsOf(open({ sealer: afterwards }))).toEqual(['given'])
+    const second = open({ sealer: next })
+    await second.refresh()
+    expect(await idsOf(open({ sealer: afterwards }))).toEqual(['given', 'added'])
   })
 })
 

@@ -16,7 +16,11 @@ test('what is sealed is opened again, for its owner', async () => {
   await fc.assert(
     fc.asyncProperty(credentials, owners, async (credential, of) => {
       const sealed = await sealer.seal(credential, of)
-      expect(await sealer.open(sealed, of)).toEqual({ kind: 'opened', credential })
+      expect(await sealer.open(sealed, of)).toEqual({
+        kind: 'opened',
+        credential,
+        isCurrent: true,
+      })
     }),
   )
 })
@@ -75,7 +79,11 @@ test('under another pepper it is said that the pepper is another', async () => {
 test('while a pepper is being replaced, both open and the first one seals', async () => {
   const old = await sealer.seal('sk-ant-old', owner)
   const both = createCredentialSealer(['next-pepper-that-is-long-enough-!!', PEPPER])
-  expect(await both.open(old, owner)).toEqual({ kind: 'opened', credential: 'sk-ant-old' })
+  expect(await both.open(old, owner)).toEqual({
+    kind: 'opened',
+    credential: 'sk-ant-old',
+    isCurrent: false,
+  })
   expect(await sealer.open(await both.seal('k', owner), owner)).toMatchObject({
     kind: 'unreadable',
   })

@@ -76,6 +76,7 @@ async function services(): Promise<Services> {
     accounts: openAccountDirectory(config, {
       store: {
         listAccounts: () => noted('d1', Promise.resolve({ accounts: [], unreadable: [] })),
+        resealAccount: () => Promise.reject(new Error('No call seals a credential')),
       },
       now: Date.now,
       log: () => {},
