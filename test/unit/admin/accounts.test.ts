@@ -42,6 +42,8 @@ describe('adding an account', () => {
       weight: 2,
       last_errors: [],
       hold: null,
+      organization: null,
+      shares_organization_with: [],
       not_used_because: null,
       problem: null,
       source: 'added',
@@ -78,7 +80,9 @@ describe('adding an account', () => {
       201, 201, 400, 400, 400, 200, 400, 200, 200, 200,
     ])
     const tables = house.db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
-    const rows = tables.map((table) => house.db.prepare(`SELECT * FROM "${table['name']}"`).all())
+    const rows = tables.map((table) =>
+      house.db.prepare(`SELECT * FROM "${String(table['name'])}"`).all(),
+    )
     expect(JSON.stringify([answers.map(({ body }) => body), house.log, rows])).not.toContain(
       'canary',
     )
@@ -285,7 +289,7 @@ describe('working a gate by hand', () => {
       )
     }
     const timeline = await house.ask('GET /accounts/default/timeline')
-    expect(dataOf(timeline).map(({ to, cause }) => `${to}: ${cause}`)).toEqual([
+    expect(dataOf(timeline).map(({ to, cause }) => `${String(to)}: ${String(cause)}`)).toEqual([
       'closed: operator_reset',
       'closed: operator',
       'manual: operator',
