@@ -1,12 +1,12 @@
 // The story of a call: let in, sent to an account, answered; and where that account fails before anything reached
 // the caller, sent to the next. Each attempt's lease comes home exactly once.
 import { GatewayError } from '../core/errors.ts'
-import { retryDelayMs } from '../core/answering/retry.ts'
 import type { Services } from '../ports.ts'
-import { admitCall, type Held, untilAborted } from './admit-call.ts'
+import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
-import { type Entered, enterCall } from './enter-call.ts'
-import { type FailedAttempt, judgeAttempt } from './judge-attempt.ts'
+import { enterCall } from './enter-call.ts'
+import { judgeAttempt } from './judge-attempt.ts'
+import { nextAccount, type Tries } from './next-account.ts'
 import { type AnswerFacts, renderFailure, renderStream, renderWhole } from './render-answer.ts'
 import { sendAttempt } from './send-attempt.ts'
 import { settleCall } from './settle-call.ts'
@@ -23,10 +23,12 @@ export async function answerCall(services: Services, call: Call): Promise<Respon
   }
 }
 
-async function attemptUntilAnswered(services: Services, call: Call): Promise<Response> {
-  const entered = await enterCall(services, call)
+async function attemptUntilAnswered(services: Services, asked: Call): Promise<Response> {
+  const entered = await enterCall(services, asked)
   if (entered === null) throw callerGone()
-  let held = entered.held
+  const { call } = entered
+  const tries: Tries = { candidates: entered.candidates, failed: [] }
+  let held: Held = entered.held
   let queuedMs = 0
   for (let attempt = 1; ; attempt += 1) {
     queuedMs += held.queuedMs
@@ -35,6 +37,7 @@ async function attemptUntilAnswered(services: Services, call: Call): Promise<Res
       attempt,
       queuedMs,
       limits: entered.limits,
+      isDowngraded: call !== asked,
     }
     const sentAt = services.now()
     const sent = await sendAttempt(services, call, held)
@@ -44,65 +47,12 @@ async function attemptUntilAnswered(services: Services, call: Call): Promise<Res
     settleCall(services, call, held, verdict.end)
     if (verdict.kind === 'caller_gone') throw callerGone()
     if (verdict.kind === 'answered') return renderWhole(services, verdict, facts)
-    const next = await nextAccount(services, call, { entered, failed: verdict, held, attempt })
+    const next = await nextAccount(services, call, tries, { verdict, held, attempt, queuedMs })
     if (next === 'caller_gone') throw callerGone()
     if (next === null) return renderFailure(services, verdict, facts)
     held = next
   }
 }
-
-interface Failure {
-  readonly entered: Entered
-  readonly failed: FailedAttempt
-  readonly held: Held
-  readonly attempt: number
-}
-
-/** Who is asked after a failure: the others first, then the same again after a while; null: nobody. */
-async function nextAccount(
-  services: Services,
-  call: Call,
-  { entered, failed, held, attempt }: Failure,
-): Promise<Held | null | 'caller_gone'> {
-  const { retry } = services.config
-  // A client that retries by itself multiplies our attempts by its own.
-  if (!failed.retryable || attempt >= retry.attempts || call.isClientRetry) return null
-  const { signal } = call.scope
-  const others = entered.candidates.filter((account) => account.id !== held.account.id)
-  if (others.length > 0) {
-    const entrance = await admitCall(services, call, {
-      candidates: others,
-      maxWaitMs: 0,
-      attempt: attempt + 1,
-      signal,
-    })
-    if (entrance.kind === 'held') return entrance.held
-    if (entrance.kind === 'caller_gone') return 'caller_gone'
-  }
-  if (!mayRecover(failed)) return null
-  const delayMs = retryDelayMs(retry, {
-    attempt,
-    retryAfterMs: failed.retryAfterMs,
-    random: services.random(),
-  })
-  if (delayMs === null) return null
-  if ((await untilAborted(sleep(delayMs), signal)) === null) return 'caller_gone'
-  const again = await admitCall(services, call, {
-    candidates: [held.account],
-    maxWaitMs: Math.max(0, call.maxWaitMs - held.queuedMs),
-    attempt: attempt + 1,
-    signal,
-  })
-  if (again.kind === 'caller_gone') return 'caller_gone'
-  return again.kind === 'held' ? again.held : null
-}
-
-/** A spent budget or a refused credential is the same in a second; a failure or a throttle may be over. */
-const mayRecover = ({ end }: FailedAttempt): boolean =>
-  end.outcome.kind === 'failed' || end.outcome.kind === 'throttled'
-
-const sleep = (ms: number): Promise<true> =>
-  new Promise((resolve) => setTimeout(() => resolve(true), ms))
 
 /** Nobody reads this answer; it ends the request's way through the house. */
 const callerGone = (): GatewayError =>

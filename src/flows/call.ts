@@ -1,5 +1,8 @@
 // One call of a tenant to Claude, as the flows see it: read, allowed to be made, not yet admitted.
 import type { Lane } from '../core/admission/admission.ts'
+import type { Account } from '../core/answering/account.ts'
+import type { Span } from '../core/answering/json-scan.ts'
+import type { PromptSpans } from '../core/answering/prompt-prefix.ts'
 import type { Caller, Waits } from '../ports.ts'
 
 /** What stays the same for every request that enters: its names, its clock, its caller's presence. */
@@ -14,7 +17,21 @@ export interface RequestScope {
   /** Keeps work alive after the answer. */
   defer(work: Promise<unknown>): void
   readonly timing: Timing
+  readonly queue: QueueState
   readonly waits: Waits
+}
+
+/** Where the request stands in line just now. */
+export interface QueueState {
+  /** How often gates were asked: makes each ticket unique. */
+  asked: number
+  readonly places: QueuePlace[]
+}
+
+export interface QueuePlace {
+  readonly account: Account
+  readonly ticket: string
+  readonly since: number
 }
 
 /** Milliseconds spent, by the names of `server-timing`; null: that part was not reached. */
@@ -41,6 +58,10 @@ export interface Call {
   /** Empty where the route names none. */
   readonly model: string
   readonly estimatedInputTokens: number
+  /** Where its parts stand in the body; null where there is none. */
+  readonly prompt: PromptSpans | null
+  readonly modelSpan: Span | null
+  readonly isStream: boolean
   readonly usesThread: boolean
   /** The caller's own name for its end user, or empty. */
   readonly user: string
@@ -51,6 +72,8 @@ export interface Call {
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
   readonly isClientRetry: boolean
 }
+
+export const newQueueState = (): QueueState => ({ asked: 0, places: [] })
 
 export const newTiming = (): Timing => ({
   authMs: null,

@@ -46,11 +46,14 @@ export function createCallReader(services: Services, identify: Identifier): Call
       body,
       model: named,
       estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
+      prompt: facts?.prompt ?? null,
+      modelSpan: facts?.modelSpan ?? null,
+      isStream: facts?.stream ?? false,
       usesThread: facts?.thread !== undefined && facts.thread !== null,
       user: caller.token === undefined ? readUser(request.headers) : caller.token.user,
       lane: readLane(request.headers, caller.tier.lane),
       maxWaitMs: readMaxWait(request.headers, caller, services),
-      affinity: request.headers.get('x-claude-code-session-id'),
+      affinity: readSession(request.headers),
       isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     }
   }
@@ -127,6 +130,12 @@ function forwardedHeaders(headers: Headers): Headers {
     if (isForwardedRequestHeader(name)) forwarded.append(name, value)
   }
   return forwarded
+}
+
+/** What calls of one conversation have in common, by the name that the caller gives it. */
+function readSession(headers: Headers): string | null {
+  const own = headers.get('sluice-session')
+  return own === null || own === 'new' ? headers.get('x-claude-code-session-id') : own
 }
 
 function readUser(headers: Headers): string {

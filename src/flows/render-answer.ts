@@ -3,7 +3,7 @@
 import { isReturnedResponseHeader } from '../core/answering/header-policy.ts'
 import { GatewayError, retryAfterSeconds } from '../core/errors.ts'
 import type { Services } from '../ports.ts'
-import type { Held } from './admit-call.ts'
+import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import type { AnsweredAttempt, FailedAttempt, StreamingAttempt } from './judge-attempt.ts'
 import { endOfStream } from './judge-attempt.ts'
@@ -15,6 +15,8 @@ export interface AnswerFacts {
   readonly attempt: number
   readonly queuedMs: number
   readonly limits: Readonly<Record<string, string>>
+  /** The tier's cheaper model answers. */
+  readonly isDowngraded: boolean
 }
 
 export function renderWhole(
@@ -88,5 +90,6 @@ const ownHeaders = (facts: AnswerFacts): Record<string, string> => ({
   'sluice-account': facts.account,
   'sluice-attempts': String(facts.attempt),
   'sluice-queued-ms': String(Math.round(facts.queuedMs)),
+  ...(facts.isDowngraded ? { 'sluice-reason': 'downgraded' } : {}),
   ...facts.limits,
 })

@@ -1,7 +1,7 @@
 // One attempt: sends the call with one account's credential and waits for the first thing that decides: the whole
 // answer, or a stream's first event. Nothing of it has reached the caller yet.
 import type { Services } from '../ports.ts'
-import type { Held } from './admit-call.ts'
+import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { type Meter, openMeter } from './meter.ts'
 import { concat } from './read-body.ts'

@@ -3,7 +3,8 @@
 import type { Outcome, RateObservation, TokenCounts } from '../core/admission/admission.ts'
 import type { UsageRecord } from '../core/money/usage-record.ts'
 import type { Services } from '../ports.ts'
-import type { Held } from './admit-call.ts'
+import { knowledgeOf } from './account-knowledge.ts'
+import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
 
 export interface AttemptEnd {
@@ -35,6 +36,7 @@ function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: 
 
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
   logEnd(services, call, held, end)
+  knowledgeOf(services).ended(held.lease.id)
   const settled = services.gates
     .settle(
       held.account,

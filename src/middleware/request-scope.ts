@@ -1,6 +1,6 @@
 // Gives each request its names and its clock, and each answer the headers that every answer has.
 import type { MiddlewareHandler } from 'hono'
-import { newTiming, type RequestScope, type Timing } from '../flows/call.ts'
+import { newQueueState, newTiming, type RequestScope, type Timing } from '../flows/call.ts'
 import { Deadlines } from '../flows/deadlines.ts'
 import type { Services } from '../ports.ts'
 import type { AppEnv } from '../app.ts'
@@ -20,6 +20,7 @@ export const requestScope =
       signal: c.req.raw.signal,
       defer: (work) => c.executionCtx.waitUntil(work),
       timing: newTiming(),
+      queue: newQueueState(),
       waits: new Deadlines(services.now),
     }
     c.set('scope', scope)

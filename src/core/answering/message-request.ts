@@ -2,6 +2,7 @@
 // upstream, so whatever is checked here must be what Claude will see: a field of ours that comes twice is
 // refused, since two parsers may disagree on which one counts. Unknown fields are Claude's to judge.
 import { scanObject, type ObjectScan, type Span } from './json-scan.ts'
+import type { PromptSpans } from './prompt-prefix.ts'
 import { decodeUtf8 } from './utf8.ts'
 
 /** The three routes whose bodies are alike. */
@@ -20,6 +21,9 @@ export interface MessageFacts {
   readonly includeUsage: boolean
   /** A guess before the call; the answer's usage tells. */
   readonly estimatedInputTokens: number
+  /** Where the model's name stands, quotes included. */
+  readonly modelSpan: Span
+  readonly prompt: PromptSpans
 }
 
 export type ThreadFacts =
@@ -43,6 +47,8 @@ const WANTED: ReadonlySet<string> = new Set([
   // The newer name in chat/completions.
   'max_completion_tokens',
   'messages',
+  'system',
+  'tools',
   'thread',
   'metadata',
   'service_tier',
@@ -99,6 +105,12 @@ function readFacts(bytes: Uint8Array, scan: ObjectFields, shape: RequestShape): 
     serviceTier: readText(top, 'service_tier'),
     includeUsage: isChat && readIncludeUsage(top),
     estimatedInputTokens: estimateTokens(bytes.length, scan.base64Bytes),
+    modelSpan: required(scan.fields.get('model') ?? null, 'model'),
+    prompt: {
+      tools: scan.fields.get('tools') ?? null,
+      system: scan.fields.get('system') ?? null,
+      messages: scan.fields.get('messages') ?? null,
+    },
   }
 }
 

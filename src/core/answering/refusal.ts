@@ -1,5 +1,5 @@
 // When no account takes a call: which of their reasons the caller is told, and when trying again makes sense.
-import type { RefusalReason } from '../admission/admission.ts'
+import type { Lane, RefusalReason } from '../admission/admission.ts'
 import { GatewayError, type Reason } from '../errors.ts'
 
 export interface AccountRefusal {
@@ -53,13 +53,26 @@ const order: readonly AccountRefusal['reason'][] = [
   'cancelled',
 ]
 
+export interface Waited {
+  readonly lane: Lane
+  readonly queuedMs: number
+}
+
 /** @param refusals what each account that was asked said; at least one */
-export function refusalOf(refusals: readonly AccountRefusal[], now: number): GatewayError {
+export function refusalOf(
+  refusals: readonly AccountRefusal[],
+  now: number,
+  waited: Waited,
+): GatewayError {
   const said = order.find((reason) => refusals.some((refusal) => refusal.reason === reason))
   const { reason, message } = told[said ?? 'unavailable']
+  const queuedMs = Math.round(waited.queuedMs)
+  const where = queuedMs > 0 ? ` (waited ${queuedMs} ms in lane ${waited.lane})` : ''
+  const headers = { 'sluice-queued-ms': String(queuedMs) }
   const times = refusals.flatMap(({ retryAt }) => (retryAt === null ? [] : [retryAt]))
-  if (times.length === 0) return new GatewayError(reason, message)
-  return new GatewayError(reason, message, {
+  if (times.length === 0) return new GatewayError(reason, message + where, { headers })
+  return new GatewayError(reason, message + where, {
+    headers,
     retryAfterMs: Math.max(0, Math.min(...times) - now),
   })
 }

@@ -25,7 +25,7 @@ describe('a valid body', () => {
       service_tier: 'auto',
       thread: { type: 'continue', previous_message_id: 'msg_1' },
     }
-    expect(factsOf(body)).toEqual({
+    expect(factsOf(body)).toMatchObject({
       model: 'claude-sonnet-5-5',
       stream: true,
       maxTokens: 10,
@@ -35,6 +35,17 @@ describe('a valid body', () => {
       includeUsage: false,
       estimatedInputTokens: Math.ceil(encode(JSON.stringify(body)).length / 4),
     })
+  })
+
+  test('says where its parts stand, so that the model may be another', () => {
+    const body = { system: 'Be brief', tools: [], ...minimal }
+    const bytes = encode(JSON.stringify(body))
+    const { modelSpan, prompt } = factsOf(body)
+    const at = (span: { start: number; end: number } | null) =>
+      span && new TextDecoder().decode(bytes.subarray(span.start, span.end))
+    expect(at(modelSpan)).toBe('"claude-sonnet-5-5"')
+    expect([at(prompt.system), at(prompt.tools)]).toEqual(['"Be brief"', '[]'])
+    expect(at(prompt.messages)).toBe(JSON.stringify(messages))
   })
 
   test('may leave out or null what is optional, and may hold what we do not know', () => {

@@ -1,10 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Account } from '../../../src/core/answering/account.ts'
+import { scanMessageRequest } from '../../../src/core/answering/message-request.ts'
+import { hashPromptPrefix } from '../../../src/core/answering/prompt-prefix.ts'
 import { matchesModel } from '../../../src/core/answering/model-glob.ts'
 import { refusalOf, type AccountRefusal } from '../../../src/core/answering/refusal.ts'
-import { retryDelayMs } from '../../../src/core/answering/retry.ts'
-import { orderAccounts } from '../../../src/core/answering/routing.ts'
+import { planSecondTry, retryDelayMs, type Tried } from '../../../src/core/answering/retry.ts'
+import {
+  type Affinity,
+  orderAccounts,
+  type RoutingAsk,
+  serving,
+} from '../../../src/core/answering/routing.ts'
 
 const account = (id: string, fields: Partial<Account> = {}): Account => ({
   id,
@@ -21,8 +28,11 @@ const account = (id: string, fields: Partial<Account> = {}): Account => ({
 })
 const ids = (accounts: readonly Account[]): readonly string[] => accounts.map(({ id }) => id)
 const five = ['a', 'b', 'c', 'd', 'e'].map((id) => account(id))
-const firstFor = (accounts: readonly Account[], affinity: string): string | undefined =>
-  orderAccounts(accounts, { model: 'm', affinity, random: 0.5 })[0]?.id
+const idle: RoutingAsk = { affinity: null, random: 0.5, loadOf: () => 0, isShut: () => false }
+const session = (key: string): Affinity => ({ key, strength: 'session' })
+const prompt = (key: string): Affinity => ({ key, strength: 'prompt' })
+const firstFor = (accounts: readonly Account[], key: string): string | undefined =>
+  orderAccounts(accounts, { ...idle, affinity: session(key) })[0]?.id
 
 describe('matchesModel', () => {
   test.each([
@@ -65,21 +75,22 @@ describe('matchesModel', () => {
   })
 })
 
-describe('orderAccounts', () => {
-  test('asks only those that serve the model, and each of them once', () => {
+describe('serving', () => {
+  test('names only those that serve the model, and all for any model', () => {
     const accounts = [account('a', { models: ['claude-haiku-*'] }), account('b'), account('c')]
-    const order = ids(orderAccounts(accounts, { model: 'claude-opus-5', affinity: 'x', random: 0 }))
-    expect([...order].sort()).toEqual(['b', 'c'])
-    const any = ids(orderAccounts(accounts, { model: '', affinity: null, random: 0.3 }))
-    expect([...any].sort()).toEqual(['a', 'b', 'c'])
+    expect(ids(serving(accounts, 'claude-opus-5'))).toEqual(['b', 'c'])
+    expect(ids(serving(accounts, ''))).toEqual(['a', 'b', 'c'])
   })
+})
 
-  test('asks backups last, whatever their weight', () => {
+describe('orderAccounts', () => {
+  test('asks backups last, whatever their weight, but before accounts that are shut', () => {
     const accounts = [account('spare', { backup: true, weight: 1000 }), account('a'), account('b')]
     for (let n = 0; n < 200; n += 1) {
-      expect(
-        ids(orderAccounts(accounts, { model: 'm', affinity: `k${n}`, random: 0 })).at(-1),
-      ).toBe('spare')
+      const ask = { ...idle, affinity: session(`k${n}`) }
+      expect(ids(orderAccounts(accounts, ask)).at(-1)).toBe('spare')
+      const isShut = ({ id }: Account) => id === 'a'
+      expect(ids(orderAccounts(accounts, { ...ask, isShut }))).toEqual(['b', 'spare', 'a'])
     }
   })
 
@@ -87,9 +98,10 @@ describe('orderAccounts', () => {
     fc.assert(
       fc.property(
         fc.string(),
+        fc.constantFrom('thread', 'session', 'prompt'),
         fc.shuffledSubarray(five, { minLength: 5 }),
-        (affinity, shuffled) => {
-          const ask = { model: 'm', affinity, random: 0.1 }
+        (key, strength, shuffled) => {
+          const ask = { ...idle, affinity: { key, strength } }
           expect(ids(orderAccounts(shuffled, { ...ask, random: 0.9 }))).toEqual(
             ids(orderAccounts(five, ask)),
           )
@@ -116,12 +128,112 @@ describe('orderAccounts', () => {
     const accounts = [account('a', { weight: 1 }), account('b', { weight: 3 })]
     let toB = 0
     for (let n = 0; n < 8000; n += 1) {
-      const ask =
-        by === 'affinity' ? { affinity: `k${n}`, random: 0 } : { affinity: null, random: n / 8000 }
-      if (orderAccounts(accounts, { model: 'm', ...ask })[0]?.id === 'b') toB += 1
+      const ask = by === 'affinity' ? { affinity: session(`k${n}`) } : { random: n / 8000 }
+      if (orderAccounts(accounts, { ...idle, ...ask })[0]?.id === 'b') toB += 1
     }
     expect(toB / 8000).toBeGreaterThan(0.72)
     expect(toB / 8000).toBeLessThan(0.78)
+  })
+
+  test('asks the least loaded first, by weight', () => {
+    const accounts = [account('a'), account('b', { weight: 2 }), account('c')]
+    const loads: Record<string, number> = { a: 3, b: 5, c: 2 }
+    const loadOf = ({ id }: Account) => loads[id] ?? 0
+    for (let n = 0; n < 50; n += 1) {
+      expect(ids(orderAccounts(accounts, { ...idle, loadOf, random: n / 50 }))).toEqual([
+        'c',
+        'b',
+        'a',
+      ])
+    }
+  })
+
+  test('keeps loads level by weight, whatever is drawn', () => {
+    const weights = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 6 })
+    fc.assert(
+      fc.property(
+        weights,
+        fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
+        (given, draws) => {
+          const accounts = given.map((weight, n) => account(`a${n}`, { weight }))
+          const loads = new Map<string, number>()
+          const loadOf = ({ id }: Account) => loads.get(id) ?? 0
+          for (const random of draws) {
+            const [first] = orderAccounts(accounts, { ...idle, loadOf, random })
+            if (first === undefined) break
+            loads.set(first.id, loadOf(first) + 1)
+            if ([...loads.values()].reduce((sum, load) => sum + load, 0) === 120) break
+          }
+          const total = given.reduce((sum, weight) => sum + weight, 0)
+          for (const each of accounts) {
+            expect(Math.abs(loadOf(each) - (120 * each.weight) / total)).toBeLessThanOrEqual(
+              each.weight + 1,
+            )
+          }
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  test('keeps a session at its account however loaded, and a prompt while the load allows', () => {
+    const [first = five[0] as Account] = orderAccounts(five, { ...idle, affinity: prompt('p') })
+    const loaded = (load: number) => ({
+      ...idle,
+      loadOf: (each: Account) => (each.id === first.id ? load : 0),
+    })
+    const after = (affinity: Affinity, load: number) =>
+      orderAccounts(five, { ...loaded(load), affinity })[0]?.id
+    // Half of its slots are for free; beyond, it may have only a little more than its share.
+    expect(after(prompt('p'), 24)).toBe(first.id)
+    expect(after(prompt('p'), 25)).not.toBe(first.id)
+    expect(after(session('p'), 49)).toBe(first.id)
+  })
+
+  test('leaves a session for another account while its own is shut, but never a thread', () => {
+    const affinity = session('s')
+    const [first] = orderAccounts(five, { ...idle, affinity })
+    const isShut = ({ id }: Account) => id === first?.id
+    expect(orderAccounts(five, { ...idle, affinity, isShut }).at(-1)).toBe(first)
+    const thread: Affinity = { key: 's', strength: 'thread' }
+    expect(orderAccounts(five, { ...idle, affinity: thread, isShut })[0]).toBe(first)
+  })
+})
+
+describe('hashPromptPrefix', () => {
+  const hashOf = (body: unknown): string | null => {
+    const bytes = new TextEncoder().encode(JSON.stringify(body))
+    const scan = scanMessageRequest(bytes)
+    if (scan.kind !== 'ok') throw new Error(scan.message)
+    return hashPromptPrefix(bytes, scan.facts.prompt)
+  }
+  const user = (content: string) => ({ role: 'user', content })
+  const base = { model: 'm', max_tokens: 9, messages: [user('Hi')] }
+  const long = 'You are careful, and say what you do. '.repeat(80)
+
+  test('is none for what no model would cache', () => {
+    expect(hashOf({ ...base, system: 'short' })).toBeNull()
+  })
+
+  test('is the same for calls that share their tools and system prompt, whatever they ask', () => {
+    const one = hashOf({ ...base, system: long })
+    expect(one).not.toBeNull()
+    expect(hashOf({ ...base, stream: true, system: long, messages: [user('Else')] })).toBe(one)
+    expect(hashOf({ ...base, system: `Not so. ${long}` })).not.toBe(one)
+    expect(hashOf({ ...base, system: long, tools: [{ name: 'x' }] })).not.toBe(one)
+  })
+
+  test('is the same for each turn of a conversation that has little else', () => {
+    const first = user(`${long} "quoted, {[" \\\\ `)
+    const turns = [first, { role: 'assistant', content: 'Well' }, user(long)]
+    const hash = hashOf({ ...base, messages: [first] })
+    expect(hash).not.toBeNull()
+    expect(hashOf({ ...base, messages: turns })).toBe(hash)
+    expect(hashOf({ ...base, messages: [user(`No: ${long}`), ...turns] })).not.toBe(hash)
+    const short = [user('Hi'), { role: 'assistant', content: long }]
+    expect(hashOf({ ...base, messages: [...short, user('a')] })).toBe(
+      hashOf({ ...base, messages: [...short, user('a'), ...short] }),
+    )
   })
 })
 
@@ -162,8 +274,71 @@ describe('retryDelayMs', () => {
   })
 })
 
+describe('planSecondTry', () => {
+  const bounds = { baseMs: 500, maxMs: 8000, retryAfterMaxMs: 30_000 }
+  const moment = { attempt: 2, random: 0.5, now: 1_000 }
+  const tried = (name: string, failedAt: number, changes: Partial<Tried> = {}): Tried => ({
+    account: name,
+    failedAt,
+    retryAfterMs: null,
+    mayRecover: true,
+    ...changes,
+  })
+
+  test('asks the one that failed first, after a wait with jitter', () => {
+    expect(planSecondTry(bounds, [tried('a', 900), tried('b', 950)], moment)).toEqual({
+      accounts: ['a', 'b'],
+      delayMs: 500,
+    })
+  })
+
+  test('asks the one that Claude lets come back soonest, and no other too early', () => {
+    const waits = [tried('a', 900, { retryAfterMs: 5_000 }), tried('b', 950, { retryAfterMs: 900 })]
+    expect(planSecondTry(bounds, waits, moment)).toEqual({ accounts: ['b'], delayMs: 850 })
+  })
+
+  test('believes the last word of an account', () => {
+    const words = [tried('a', 100, { mayRecover: false }), tried('a', 900)]
+    expect(planSecondTry(bounds, words, moment)?.accounts).toEqual(['a'])
+    expect(planSecondTry(bounds, words.toReversed(), moment)).toBeNull()
+  })
+
+  test('asks nobody who will say the same, or wants to be left alone for longer than we obey', () => {
+    const never = [
+      tried('a', 900, { mayRecover: false }),
+      tried('b', 900, { retryAfterMs: 30_001 }),
+    ]
+    expect(planSecondTry(bounds, never, moment)).toBeNull()
+    expect(planSecondTry(bounds, [], moment)).toBeNull()
+  })
+
+  test('is never earlier than any account that it names allows', () => {
+    const any = fc.record({
+      account: fc.constantFrom('a', 'b', 'c'),
+      failedAt: fc.integer({ min: 0, max: 1_000 }),
+      retryAfterMs: fc.option(fc.nat(40_000)),
+      mayRecover: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(any, { maxLength: 6 }), (words) => {
+        const plan = planSecondTry(bounds, words, moment)
+        if (plan === null) return
+        expect(plan.accounts.length).toBeGreaterThan(0)
+        for (const name of plan.accounts) {
+          const last = words.findLast((word) => word.account === name)
+          expect(last?.mayRecover).toBe(true)
+          expect(moment.now + plan.delayMs).toBeGreaterThanOrEqual(
+            (last?.failedAt ?? 0) + (last?.retryAfterMs ?? 0),
+          )
+        }
+      }),
+    )
+  })
+})
+
 describe('refusalOf', () => {
   const NOW = 1_000_000
+  const none = { lane: 'normal', queuedMs: 0 } as const
   const refusal = (
     reason: AccountRefusal['reason'],
     retryAt: number | null = null,
@@ -183,7 +358,7 @@ describe('refusalOf', () => {
     ['throttled', 'accounts_throttled', 429],
     ['unavailable', 'gate_unavailable', 503],
   ])('%s alone is %s, %i', (reason, told, status) => {
-    expect(refusalOf([refusal(reason)], NOW)).toMatchObject({ reason: told, status })
+    expect(refusalOf([refusal(reason)], NOW, none)).toMatchObject({ reason: told, status })
   })
 
   test('tells what waiting mends soonest, and the first moment at which any account may be tried', () => {
@@ -192,14 +367,20 @@ describe('refusalOf', () => {
       refusal('throttled', NOW + 5000),
       refusal('parked'),
     ]
-    expect(refusalOf(refusals, NOW)).toMatchObject({
+    expect(refusalOf(refusals, NOW, none)).toMatchObject({
       reason: 'accounts_throttled',
       retryAfterMs: 5000,
     })
   })
 
   test('says no time where none is known, and none in the past', () => {
-    expect(refusalOf([refusal('parked')], NOW).retryAfterMs).toBeNull()
-    expect(refusalOf([refusal('open', NOW - 1)], NOW).retryAfterMs).toBe(0)
+    expect(refusalOf([refusal('parked')], NOW, none).retryAfterMs).toBeNull()
+    expect(refusalOf([refusal('open', NOW - 1)], NOW, none).retryAfterMs).toBe(0)
+  })
+
+  test('says where and how long the call waited', () => {
+    const error = refusalOf([refusal('queue_timeout')], NOW, { lane: 'low', queuedMs: 600.4 })
+    expect(error.message).toContain('(waited 600 ms in lane low)')
+    expect(error.headers).toEqual({ 'sluice-queued-ms': '600' })
   })
 })

@@ -1,0 +1,54 @@
+// Which accounts a call may go to, in the order in which they are asked.
+import type { Account } from '../core/answering/account.ts'
+import { modelClass } from '../core/answering/model-class.ts'
+import { hashPromptPrefix } from '../core/answering/prompt-prefix.ts'
+import { type Affinity, orderAccounts, serving } from '../core/answering/routing.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Services } from '../ports.ts'
+import { knowledgeOf } from './account-knowledge.ts'
+import type { Call } from './call.ts'
+
+export interface Choice {
+  /** In the order in which they are asked. */
+  readonly candidates: readonly Account[]
+  /** Whether some account that serves the model takes nothing new. */
+  readonly someDrain: boolean
+}
+
+/** Throws where no account will ever take the call. */
+export function checkModel({ model }: Call, accounts: readonly Account[]): void {
+  if (serving(accounts, model).length > 0) return
+  throw new GatewayError('not_found', `model: no account serves ${model}`)
+}
+
+export function chooseAccounts(
+  services: Services,
+  call: Call,
+  accounts: readonly Account[],
+): Choice {
+  const able = serving(accounts, call.model)
+  const taking = able.filter((account) => !account.draining)
+  const someDrain = taking.length < able.length
+  if (taking.length < 2) return { candidates: taking, someDrain }
+  const knowledge = knowledgeOf(services)
+  const now = services.now()
+  const ofClass = modelClass(call.model)
+  const candidates = orderAccounts(taking, {
+    affinity: affinityOf(call),
+    random: services.random(),
+    loadOf: ({ id }) => knowledge.loadOf(id),
+    isShut: ({ id }) => knowledge.isShut(id, ofClass, now),
+  })
+  // A thread lives on the account that made it.
+  return { candidates: call.usesThread ? candidates.slice(0, 1) : candidates, someDrain }
+}
+
+/** Every call of a key with a thread must find the same account without a store: the one that the key prefers. */
+function affinityOf(call: Call): Affinity | null {
+  const { tenant, keyId } = call.caller
+  if (call.usesThread) return { key: `${tenant}/${keyId}`, strength: 'thread' }
+  if (call.affinity !== null) return { key: `${tenant}/${call.affinity}`, strength: 'session' }
+  if (call.body === null || call.prompt === null) return null
+  const prefix = hashPromptPrefix(call.body, call.prompt)
+  return prefix === null ? null : { key: prefix, strength: 'prompt' }
+}
