@@ -23,6 +23,7 @@ import {
   type SnapshotContext,
 } from '../src/core/admission/snapshot.ts'
 import type { NumberedEntry } from '../src/core/admission/timeline.ts'
+import { placeOf, type WaitPlace } from '../src/core/admission/wait-queue.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import { GateStore } from './gate-store.ts'
 import { UsageOutbox, type PendingRow } from './usage-outbox.ts'
@@ -79,6 +80,11 @@ export class AccountGate extends DurableObject<Env> {
   /** What an answer to another account of the same organization told. */
   observe(reading: SharedReading): void {
     this.#decide((gate, at) => observe(gate, reading, at))
+  }
+
+  /** Where a call stands that waits; null: it does not. */
+  placeOf(ticket: string): WaitPlace | null {
+    return placeOf(this.#gate.queue, ticket)
   }
 
   /** Whether the doors of the account let some call in, full or not. */

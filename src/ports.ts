@@ -9,6 +9,7 @@ import type {
 } from './core/admission/admission.ts'
 import type { GateSnapshot } from './core/admission/snapshot.ts'
 import type { NumberedEntry } from './core/admission/timeline.ts'
+import type { WaitPlace } from './core/admission/wait-queue.ts'
 import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
 import type { TokenGrant } from './core/keys/browser-token.ts'
 import type { Tier } from './core/money/tier.ts'
@@ -100,6 +101,8 @@ export interface AccountGates {
   /** Never throws: an unreachable gate is a refusal with reason `unavailable`. */
   admit(account: Account, ask: AdmissionAsk, waits?: Waits): Promise<Admission | GateUnavailable>
   cancel(account: Account, ticket: string): Promise<void>
+  /** Where a call that waits stands; null: it does not wait, or the gate cannot be reached. Never throws. */
+  placeOf(account: Account, ticket: string): Promise<WaitPlace | null>
   /** Never throws. `answering`: bytes have come, so a probe that lasts is not a lost one. */
   renew(account: Account, lease: Lease, progress: LeaseProgress): Promise<LeaseStanding>
   /** Tells a gate what another account of its organization was answered. Best effort: never throws. */

@@ -1,5 +1,5 @@
 // What every adapter of AccountGates promises, whatever carries it.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Admission } from '../../src/core/admission/admission.ts'
 import type { Account } from '../../src/core/answering/account.ts'
 import type { AccountGates, GateUnavailable } from '../../src/ports.ts'
@@ -78,6 +78,19 @@ export function describeAccountGates(name: string, make: () => GatesUnderTest): 
       expect(await gone).toMatchObject({ kind: 'refused', refusal: { reason: 'cancelled' } })
       await end(lease.id, lease.epoch)
       expect(await next).toMatchObject({ kind: 'admitted' })
+    })
+
+    test('say where a waiter stands, and nothing of one that does not wait', async () => {
+      await gates.admit(account, ask('a', { limit: 1 }))
+      const waiting = gates.admit(account, ask('b', { limit: 1, maxWaitMs: 5_000, lane: 'low' }))
+      await vi.waitFor(async () => {
+        const place = { lane: 'low', position: 1, waiting: 1 }
+        expect(await gates.placeOf(account, 'b')).toEqual(place)
+      })
+      expect(await gates.placeOf(account, 'a')).toBeNull()
+      await gates.cancel(account, 'b')
+      await waiting
+      expect(await gates.placeOf(account, 'b')).toBeNull()
     })
 
     test('free the lease of a caller that cancels after it was admitted', async () => {

@@ -14,6 +14,7 @@ import { anAccount } from '../contract/account-gates.ts'
 import {
   ask,
   failed,
+  ignored,
   served,
   settlement,
   throttled,
@@ -140,6 +141,32 @@ describe('after an eviction', () => {
     await evictDurableObject(stub)
     expect(await admits('again', { limit: 9 })).toBe('admitted')
     expect(await admits('third', { limit: 9 })).toBe('open')
+  })
+
+  test('what it shares, what is left of its bucket, and its retries are as they were', async () => {
+    for (let retry = 0; retry < 10; retry++) {
+      await admits(`r${retry}`, { attempt: 2, limit: 50 })
+      await stub.settle(settlement(`r${retry}`, ignored), null)
+    }
+    expect(await admits('r10', { attempt: 2, limit: 50 })).toBe('retry_budget')
+    await stub.observe({
+      account: 'b',
+      organization: 'org',
+      modelClass: 'sonnet',
+      rate: { requests: { limit: 1, remaining: 0, resetAt: START + 60_000 } },
+      retryAfterMs: null,
+    })
+    // The idle gate gives its slots back; until then its timer holds it in memory.
+    passTime(2_000)
+    await stub.snapshot(about)
+    await evictDurableObject(stub)
+    expect(await admits('x', { limit: 50 })).toBe('throttled')
+    expect(await stub.snapshot(about)).toMatchObject({
+      retry_budget: 0,
+      organization: 'org',
+      shares_organization_with: ['b'],
+      unused: { reason: 'throttled', until: new Date(START + 60_000).toISOString() },
+    })
   })
 
   test("an operator's word stands", async () => {

@@ -5,6 +5,7 @@ import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission
 import type { Account } from '../../core/answering/account.ts'
 import type { AccountGates, GateUnavailable, LeaseStanding, Waits } from '../../ports.ts'
 import { separateWaits } from '../separate-waits.ts'
+import { OwedSettlements } from './owed-settlements.ts'
 import { gateStub, type GateNamespace, type GateStub } from './gate-stub.ts'
 
 export type { GateNamespace }
@@ -25,6 +26,7 @@ export function cloudflareAccountGates(
   namespace: GateNamespace,
 ): AccountGates & { stubOf(account: Account): GateStub } {
   const held = new Map<string, Held>()
+  const owed = new OwedSettlements()
 
   const stubOf = (account: Account): GateStub => gateStub(namespace, account)
 
@@ -33,6 +35,18 @@ export function cloudflareAccountGates(
     ask: (stub: GateStub) => Promise<T>,
     { timeoutMs = MARGIN_MS, waits = separateWaits }: { timeoutMs?: number; waits?: Waits } = {},
   ): Promise<T> => waits.within(timeoutMs, ask(stubOf(account)))
+
+  /** Behind a settlement that the gate took: one that it was too loaded to take before. */
+  const payOne = async (account: Account, waits: Waits): Promise<void> => {
+    const late = owed.take(account.id)
+    if (late === null) return
+    // Its slot may be someone else's by now, so the holder's word proves nothing.
+    await call(account, async (stub) => stub.settle(late, null), { waits }).catch(
+      (error: unknown) => {
+        if (isOverloaded(error)) owed.keep(account.id, late)
+      },
+    )
+  }
 
   const remember = (ask: AdmissionAsk, admission: Admission): void => {
     if (admission.kind !== 'admitted') return
@@ -93,6 +107,10 @@ export function cloudflareAccountGates(
       return renewing
     },
 
+    async placeOf(account, ticket) {
+      return call(account, async (stub) => stub.placeOf(ticket)).catch(() => null)
+    },
+
     async observe(account, reading) {
       // Lost at worst: this account then finds out by a 429 of its own.
       await call(account, async (stub) => stub.observe(reading)).catch(() => {})
@@ -111,9 +129,11 @@ export function cloudflareAccountGates(
       for (let attempt = 0; ; attempt++) {
         try {
           const said = witness
-          return await call(account, async (stub) => stub.settle(settlement, said), { waits })
+          await call(account, async (stub) => stub.settle(settlement, said), { waits })
+          return await payOne(account, waits)
         } catch (error) {
           const delayMs = SETTLE_DELAYS_MS[attempt]
+          if (isOverloaded(error)) owed.keep(account.id, settlement)
           if (delayMs === undefined || isOverloaded(error)) throw error
           // The first try may have arrived: its slot may already be someone else's.
           witness = null

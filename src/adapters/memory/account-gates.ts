@@ -11,6 +11,7 @@ import type { Moment } from '../../core/admission/breaker.ts'
 import { isUsable } from '../../core/admission/door.ts'
 import { countInUse, newGate, type Gate, type Resolution } from '../../core/admission/gate-state.ts'
 import { observe } from '../../core/admission/observe.ts'
+import { placeOf } from '../../core/admission/wait-queue.ts'
 import { admit, advance, cancel, nextWakeAt, renew, settle } from '../../core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../../core/admission/operate.ts'
 import { snapshotContext, snapshotGate, type GateSnapshot } from '../../core/admission/snapshot.ts'
@@ -62,6 +63,9 @@ export function memoryAccountGates(
     async renew(account, { id }, progress) {
       const renewal = { leaseId: id, witness: null, ...progress }
       return hostOf(account).renew(renewal)
+    },
+    async placeOf(account, ticket) {
+      return placeOf(hostOf(account).gate.queue, ticket)
     },
     async observe(account, reading) {
       hostOf(account).decide((gate, at) => observe(gate, reading, at))

@@ -3,6 +3,7 @@ import type { AccountLimits, Lane } from './admission.ts'
 import { countInUse, type Gate } from './gate-state.ts'
 import { readLimit } from './limit.ts'
 import { levelAt, type Bucket, type RateState } from './rate.ts'
+import { whyUnused } from './why-unused.ts'
 import { countByLane } from './wait-queue.ts'
 
 export type DoorState = 'closed' | 'open' | 'half_open'
@@ -45,6 +46,8 @@ export interface GateSnapshot {
     readonly model: string
     readonly cause: string
   }[]
+  /** Why the next call would be turned away, and until when if that is known; null: it would be let in. */
+  readonly unused: { readonly reason: string; readonly until: string | null } | null
   /** Why the account as a whole takes nothing: `manual`, `quarantined`, `parked`; null where it does. */
   readonly hold: string | null
   /** Whose limits these are, as its answers tell; null: none told it yet. */
@@ -106,10 +109,21 @@ export function snapshotGate(gate: Gate, about: SnapshotContext, now: number): G
       model: modelClass,
       cause,
     })),
+    unused: unusedSnapshot(gate, account, now),
     hold: gate.hold?.reason ?? null,
     organization: gate.organization.id,
     shares_organization_with: gate.organization.peers,
   }
+}
+
+const unusedSnapshot = (
+  gate: Gate,
+  account: AccountLimits,
+  now: number,
+): GateSnapshot['unused'] => {
+  const unused = whyUnused(gate, account, now)
+  if (unused === null) return null
+  return { reason: unused.reason, until: unused.until === null ? null : time(unused.until) }
 }
 
 /** The account as a whole: usable while one class is; otherwise as its most hopeful class. */

@@ -178,6 +178,26 @@ export function takeExpired(queue: WaitQueue, now: number): Waiter[] {
   return expired
 }
 
+export interface WaitPlace {
+  readonly lane: Lane
+  /** 1: none of its lane has waited for longer. */
+  readonly position: number
+  /** All that wait, of any lane. */
+  readonly waiting: number
+}
+
+/** Where a waiter stands, by arrival: who goes next also depends on lanes, tenants and tokens. */
+export function placeOf(queue: WaitQueue, ticket: string): WaitPlace | null {
+  const own = queue.byTicket.get(ticket)
+  if (own === undefined) return null
+  let position = 1
+  for (const waiter of queue.byTicket.values()) {
+    if (waiter === own) break
+    if (waiter.ask.lane === own.ask.lane) position++
+  }
+  return { lane: own.ask.lane, position, waiting: queue.byTicket.size }
+}
+
 export function countByLane(queue: WaitQueue): Record<Lane, number> {
   const counts: Record<Lane, number> = { high: 0, normal: 0, low: 0 }
   for (const { ask } of queue.byTicket.values()) counts[ask.lane]++

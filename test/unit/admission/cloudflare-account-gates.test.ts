@@ -137,6 +137,21 @@ describe('settle', () => {
     expect(callsOf('settle')).toHaveLength(6)
   })
 
+  test('that met an overloaded object is said again behind one that it took, one for one', async () => {
+    const gates = cloudflareAccountGates(namespace)
+    const leases = (): unknown[] =>
+      callsOf('settle').map(({ args }) => (args[0] as { leaseId: string }).leaseId)
+    answers['settle'] = fails({ overloaded: true })
+    for (const lease of ['a', 'b', 'c']) {
+      await expect(gates.settle(account, settlement(lease))).rejects.toThrow('The object is gone')
+    }
+    // The fourth is taken, what is owed behind it is not: it stays owed.
+    answers['settle'] = (attempt) => (attempt === 5 ? fails({ overloaded: true })() : undefined)
+    for (const lease of ['d', 'e', 'f', 'g', 'h']) await gates.settle(account, settlement(lease))
+    expect(leases()).toEqual(['a', 'b', 'c', 'd', 'a', 'e', 'b', 'f', 'c', 'g', 'a', 'h'])
+    expect(callsOf('settle').slice(4, 5).map(witnessOf)).toEqual([null])
+  })
+
   test('waits for a renewal that is under way, so that the gate hears them in order', async () => {
     const renewal = Promise.withResolvers<unknown>()
     answers['renew'] = () => renewal.promise

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Lane } from '../../../src/core/admission/admission.ts'
+import { placeOf } from '../../../src/core/admission/wait-queue.ts'
 import type { Gate } from '../../../src/core/admission/gate-state.ts'
 import { advance, cancel } from '../../../src/core/admission/gate.ts'
 import {
@@ -91,6 +92,16 @@ describe('waiting', () => {
     expect(asks(gate, 'd1', at(0), from('d'))).toBe('queue_full')
     cancel(gate, 'a1', at(1))
     expect(asks(gate, 'a4', at(1), from('a'))).toBe('waits')
+  })
+
+  test('tells each its lane, and its place there by arrival', () => {
+    const gate = fullGate()
+    for (const lane of ['low', 'high', 'low', 'high'] as const) {
+      asks(gate, `${lane}${gate.queue.byTicket.size}`, at(0), { ...WAIT, lane, tenant: lane })
+    }
+    expect(placeOf(gate.queue, 'low0')).toEqual({ lane: 'low', position: 1, waiting: 4 })
+    expect(placeOf(gate.queue, 'high3')).toEqual({ lane: 'high', position: 2, waiting: 4 })
+    expect(placeOf(gate.queue, 'first')).toBeNull()
   })
 
   test('nobody overtakes: a new call of the same class joins the end even as a slot frees', () => {
