@@ -4,6 +4,7 @@ import { readSettings } from './config/read.ts'
 import type { Settings } from './config/settings.ts'
 import type { GateSettings } from './core/admission/settings.ts'
 import type { Account } from './core/answering/account.ts'
+import type { AroundLimits } from './core/limits/request-windows.ts'
 
 export interface Config {
   readonly accounts: readonly Account[]
@@ -13,6 +14,7 @@ export interface Config {
   readonly bodyMaxBytes: number
   readonly gate: GateSettings
   readonly keys: KeySettings
+  readonly limits: AroundSettings
   readonly upstream: UpstreamSettings
   readonly retry: RetrySettings
   readonly redis: RedisSettings | null
@@ -28,6 +30,12 @@ export interface KeySettings {
   readonly previousPepper: string | null
   /** How long an isolate trusts what it read of a key: also the bound on revocation. */
   readonly cacheMs: number
+}
+
+/** Limits around all tenants, a minute; null: there is none. */
+export interface AroundSettings extends AroundLimits {
+  /** Keys and tokens that were not known, of one address, at one isolate. */
+  readonly authFailuresPerMinute: number | null
 }
 
 /** Each attempt's own bounds, and after how much silence a stream gets a comment line. */
@@ -96,6 +104,11 @@ function toConfig(settings: Settings, accounts: readonly Account[]): Config {
       pepper: settings.KEY_PEPPER,
       previousPepper: settings.KEY_PEPPER_PREVIOUS ?? null,
       cacheMs: settings.SLUICE_KEY_CACHE_MS,
+    },
+    limits: {
+      addressPerMinute: settings.SLUICE_IP_REQUESTS_PER_MINUTE || null,
+      deploymentPerMinute: settings.SLUICE_GLOBAL_REQUESTS_PER_MINUTE || null,
+      authFailuresPerMinute: settings.SLUICE_AUTH_FAILURES_PER_MINUTE || null,
     },
     redis: toRedis(settings),
     session: {

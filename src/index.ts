@@ -36,7 +36,12 @@ const services: Services = {
   keys: d1KeyStore(DB),
   gates,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
-  limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log: logToConsole }),
+  limits: upstashRequestLimits({
+    redis: config.redis,
+    around: config.limits,
+    now: Date.now,
+    log: logToConsole,
+  }),
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),

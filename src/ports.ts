@@ -26,6 +26,8 @@ export interface Caller {
   readonly limitsFail: 'open' | 'closed' | 'count'
   /** Addresses and ranges that it may call from; null: any. */
   readonly ips: readonly string[] | null
+  /** Where it calls from, for the limits of addresses; absent or null: not known. */
+  readonly address?: string | null
   /** What binds it further, where it came with a browser token of its key. */
   readonly token?: TokenGrant
 }
@@ -159,19 +161,25 @@ export interface TimelinePage {
   readonly before: number | null
 }
 
-/** The tenant's request-rate windows. One store round trip for all of them. */
+/** The request-rate windows of the tenant, and those around all tenants. One store round trip for all of them. */
 export interface RequestLimits {
   /** Counts one request against every window, all or nothing. Bounded in time; never throws. */
   take(caller: Caller, waits?: Waits): Promise<LimitDecision>
   /** Gives one request back: it was refused for another reason after it was counted. */
   refund(caller: Caller, waits?: Waits): Promise<void>
-  /** What is left, without counting anything. Empty where the store cannot say. */
+  /** What is left to the tenant, without counting anything. Empty where the store cannot say. */
   peek(caller: Caller, waits?: Waits): Promise<readonly LimitWindow[]>
+  /**
+   * The refusal by a limit around all tenants that a call from there would get, as far as this isolate remembers: before
+   * its key is looked at, and without asking anyone.
+   */
+  recall(address: string | null): LimitRefusal | null
   ping(): Promise<void>
 }
 
 export interface LimitWindow {
-  readonly name: 'minute' | 'hour'
+  /** `minute` and `hour` are the tenant's; the others hold around all tenants. */
+  readonly name: 'minute' | 'hour' | 'address' | 'deployment'
   readonly limit: number
   readonly remaining: number
   readonly windowSeconds: number
@@ -185,15 +193,17 @@ export type LimitDecision =
       readonly windows: readonly LimitWindow[]
       readonly degraded: boolean
     }
-  | {
-      readonly kind: 'refused'
-      readonly windows: readonly LimitWindow[]
-      /** The windows that refuse, by name. */
-      readonly refusedBy: readonly LimitWindow['name'][]
-      /** Ms after which one request would be admitted. */
-      readonly retryAfterMs: number
-      readonly degraded: boolean
-    }
+  | LimitRefusal
+
+export interface LimitRefusal {
+  readonly kind: 'refused'
+  readonly windows: readonly LimitWindow[]
+  /** The windows that refuse, by name. */
+  readonly refusedBy: readonly LimitWindow['name'][]
+  /** Ms after which one request would be admitted. */
+  readonly retryAfterMs: number
+  readonly degraded: boolean
+}
 
 /** One call to Claude. The only port that sees HTTP. */
 export interface Upstream {

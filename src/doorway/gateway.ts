@@ -53,7 +53,12 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     keys: sqliteKeyStore(db),
     gates,
     operations: gates,
-    limits: upstashRequestLimits({ redis: config.redis, now: Date.now, log }),
+    limits: upstashRequestLimits({
+      redis: config.redis,
+      around: config.limits,
+      now: Date.now,
+      log,
+    }),
     usage,
     admin: sqlAdminStore(sqliteSessions(db)),
     upstream: anthropicUpstream({ openConnection }),

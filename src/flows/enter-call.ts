@@ -3,13 +3,14 @@
 import { type AccountRefusal, refusalOf } from '../core/answering/refusal.ts'
 import { GatewayError, threadUnsupported } from '../core/errors.ts'
 import type { Account } from '../core/answering/account.ts'
-import type { LimitDecision, Services } from '../ports.ts'
+import type { Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, settleUnused } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { checkModel, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
 import { limitHeaders } from './limit-headers.ts'
+import { limitError } from './refuse-limit.ts'
 
 export interface Entered {
   /** As it was asked for, or with its tier's cheaper model. */
@@ -120,21 +121,4 @@ async function giveBackLease(services: Services, entering: Promise<Found>): Prom
   const found = await entering
   if (found.kind !== 'held') return
   await settleUnused(services, found.held.account, found.held.lease)
-}
-
-function limitError(
-  decision: Extract<LimitDecision, { kind: 'refused' }>,
-  now: number,
-): GatewayError {
-  const windows = decision.windows
-    .filter((window) => decision.refusedBy.includes(window.name))
-    .map((window) => `${window.limit} requests a ${window.name}`)
-  return new GatewayError(
-    'tenant_requests',
-    `Rate limit of this key reached: ${windows.join(', ')}`,
-    {
-      retryAfterMs: decision.retryAfterMs,
-      headers: limitHeaders(decision.windows, now),
-    },
-  )
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { memoryRequestLimits } from '../../src/adapters/memory/request-limits.ts'
 import { upstashRequestLimits } from '../../src/adapters/upstash/request-limits.ts'
+import { describeAroundLimits } from './around-limits-suite.ts'
 import { countAllowed, describeRequestLimits, newCaller, takeMany } from './request-limits-suite.ts'
 
 const newClock = () => ({ now: 1_780_000_000_000 })
@@ -13,6 +14,11 @@ describeRequestLimits('memory', () => {
 describeRequestLimits('Upstash, not configured', () => {
   const clock = newClock()
   return { clock, limits: upstashRequestLimits({ redis: null, now: () => clock.now }) }
+})
+
+describeAroundLimits('memory', (around) => {
+  const clock = newClock()
+  return { clock, limits: memoryRequestLimits({ around, now: () => clock.now }) }
 })
 
 test('an isolate counts a bounded number of tenants', async () => {

@@ -1,8 +1,12 @@
 // Request limits counted in this isolate alone: where no Redis is configured, for tests, and what the Redis
 // adapter falls back on.
 import { BoundedMap } from '../../core/limits/bounded-map.ts'
+import { addressCounter } from '../../core/limits/address-counter.ts'
 import {
+  type AroundLimits,
+  aroundRulesOf,
   describeWindows,
+  NOTHING_AROUND,
   refusingWindows,
   windowRulesOf,
 } from '../../core/limits/request-windows.ts'
@@ -14,64 +18,112 @@ import {
   type WindowRule,
   type WindowsOutcome,
 } from '../../core/limits/sliding-window.ts'
-import type { LimitDecision, RequestLimits } from '../../ports.ts'
+import type { Caller, LimitDecision, LimitRefusal, RequestLimits } from '../../ports.ts'
 
 const MOST_TENANTS = 10_000
+const MOST_ADDRESSES = 10_000
 
 export interface MemoryRequestLimitsOptions {
   readonly now: () => number
+  readonly around?: AroundLimits
   readonly mostTenants?: number
 }
 
 export function memoryRequestLimits(options: MemoryRequestLimitsOptions): RequestLimits {
   const counts = createIsolateCounts(options)
+  const around = options.around ?? NOTHING_AROUND
   return {
     async take(caller) {
-      const rules = windowRulesOf(caller.tier)
-      return toDecision(rules, counts.take(caller.tenant, rules), false)
+      const { subject, rules } = countedFor(caller, around)
+      return toDecision(rules, counts.take(subject, rules), false)
     },
     async refund(caller) {
-      counts.refund(caller.tenant, windowRulesOf(caller.tier))
+      const { subject, rules } = countedFor(caller, around)
+      counts.refund(subject, rules)
     },
     async peek(caller) {
       const rules = windowRulesOf(caller.tier)
-      return describeWindows(rules, counts.peek(caller.tenant, rules))
+      return describeWindows(rules, counts.peek(countedFor(caller, around).subject, rules))
+    },
+    recall(address) {
+      const counter = addressCounter(address)
+      const rules = aroundRulesOf(around, counter)
+      if (rules.length === 0) return null
+      const outcome = counts.probe({ tenant: '', address: counter }, rules)
+      return outcome.admitted ? null : toRefusal(rules, outcome, false)
     },
     async ping() {},
   }
 }
 
+/** Whom a request is counted for. */
+export interface CountSubject {
+  readonly tenant: string
+  readonly address: string | null
+}
+
+export function countedFor({ tenant, tier, address }: Caller, around: AroundLimits) {
+  const counter = addressCounter(address ?? null)
+  return {
+    subject: { tenant, address: counter },
+    rules: [...windowRulesOf(tier), ...aroundRulesOf(around, counter)],
+  }
+}
+
 export interface IsolateCounts {
-  take(tenant: string, rules: readonly WindowRule[]): WindowsOutcome
-  refund(tenant: string, rules: readonly WindowRule[]): void
-  peek(tenant: string, rules: readonly WindowRule[]): WindowsOutcome
+  take(subject: CountSubject, rules: readonly WindowRule[]): WindowsOutcome
+  refund(subject: CountSubject, rules: readonly WindowRule[]): void
+  peek(subject: CountSubject, rules: readonly WindowRule[]): WindowsOutcome
+  /** What would become of a request, without counting it. */
+  probe(subject: CountSubject, rules: readonly WindowRule[]): WindowsOutcome
 }
 
 const NO_LIMIT: WindowsOutcome = { admitted: true, retryAfterMs: 0, usage: [] }
 
+type Logs = Map<number, WindowLog>
+
 export function createIsolateCounts(options: MemoryRequestLimitsOptions): IsolateCounts {
   const { now, mostTenants = MOST_TENANTS } = options
   /** By window's length, since a tenant's tier may change. */
-  const tenants = new BoundedMap<ReadonlyMap<number, WindowLog>>(mostTenants)
-  const logsOf = (tenant: string, rules: readonly WindowRule[]) => {
-    const logs = tenants.get(tenant)
-    return rules.map((rule) => logs?.get(rule.windowMs) ?? [])
+  const tenants = new BoundedMap<Logs>(mostTenants)
+  const addresses = new BoundedMap<Logs>(MOST_ADDRESSES)
+  const deployment: Logs = new Map()
+  const placeOf = ({ name }: WindowRule, { tenant, address }: CountSubject): Logs => {
+    if (name === 'deployment') return deployment
+    return name === 'address' ? logsIn(addresses, address ?? '') : logsIn(tenants, tenant)
   }
-  const keep = (tenant: string, rules: readonly WindowRule[], logs: readonly WindowLog[]) =>
-    tenants.set(tenant, new Map(rules.map((rule, index) => [rule.windowMs, logs[index] ?? []])))
+  const logsOf = (subject: CountSubject, rules: readonly WindowRule[]) =>
+    rules.map((rule) => placeOf(rule, subject).get(rule.windowMs) ?? [])
+  const keep = (
+    subject: CountSubject,
+    rules: readonly WindowRule[],
+    logs: readonly WindowLog[],
+  ): void => {
+    for (const [index, rule] of rules.entries()) {
+      placeOf(rule, subject).set(rule.windowMs, logs[index] ?? [])
+    }
+  }
   return {
-    take(tenant, rules) {
+    take(subject, rules) {
       if (rules.length === 0) return NO_LIMIT
-      const { logs, outcome } = takeFromWindows(logsOf(tenant, rules), rules, now())
-      keep(tenant, rules, logs)
+      const { logs, outcome } = takeFromWindows(logsOf(subject, rules), rules, now())
+      keep(subject, rules, logs)
       return outcome
     },
-    refund(tenant, rules) {
-      if (tenants.get(tenant) === undefined) return
-      keep(tenant, rules, refundToWindows(logsOf(tenant, rules), rules, now()))
+    refund(subject, rules) {
+      keep(subject, rules, refundToWindows(logsOf(subject, rules), rules, now()))
     },
-    peek: (tenant, rules) => peekWindows(logsOf(tenant, rules), rules, now()),
+    peek: (subject, rules) => peekWindows(logsOf(subject, rules), rules, now()),
+    probe: (subject, rules) =>
+      rules.length === 0 ? NO_LIMIT : takeFromWindows(logsOf(subject, rules), rules, now()).outcome,
   }
+}
+
+/** What was counted last is forgotten last. */
+function logsIn(places: BoundedMap<Logs>, name: string): Logs {
+  const logs = places.get(name) ?? new Map<number, WindowLog>()
+  places.set(name, logs)
+  return logs
 }
 
 export function toDecision(
@@ -79,9 +131,18 @@ export function toDecision(
   outcome: WindowsOutcome,
   degraded: boolean,
 ): LimitDecision {
-  const windows = describeWindows(rules, outcome)
-  if (outcome.admitted) return { kind: 'allowed', windows, degraded }
-  const { retryAfterMs } = outcome
-  const refusedBy = refusingWindows(rules, outcome)
-  return { kind: 'refused', windows, refusedBy, retryAfterMs, degraded }
+  if (!outcome.admitted) return toRefusal(rules, outcome, degraded)
+  return { kind: 'allowed', windows: describeWindows(rules, outcome), degraded }
 }
+
+export const toRefusal = (
+  rules: readonly WindowRule[],
+  outcome: WindowsOutcome,
+  degraded: boolean,
+): LimitRefusal => ({
+  kind: 'refused',
+  windows: describeWindows(rules, outcome),
+  refusedBy: refusingWindows(rules, outcome),
+  retryAfterMs: outcome.retryAfterMs,
+  degraded,
+})

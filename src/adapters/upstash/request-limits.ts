@@ -1,13 +1,28 @@
 // Request limits counted in Redis for all isolates together: one command a request. When Redis is slow, wrong,
 // refusing or down, each isolate counts by itself, or does what the tenant chose.
 import { BoundedMap } from '../../core/limits/bounded-map.ts'
-import { describeWindows, windowRulesOf } from '../../core/limits/request-windows.ts'
+import { addressCounter } from '../../core/limits/address-counter.ts'
+import {
+  type AroundLimits,
+  describeWindows,
+  isTenantWindow,
+  NOTHING_AROUND,
+  refusingWindows,
+  windowRulesOf,
+} from '../../core/limits/request-windows.ts'
 import type { WindowRule, WindowsOutcome } from '../../core/limits/sliding-window.ts'
 import { askStore, healthy, storeAnswered, storeFailed } from '../../core/limits/store-health.ts'
 import type { Caller, LimitDecision, LogLine, RequestLimits, Waits } from '../../ports.ts'
-import { createIsolateCounts, memoryRequestLimits, toDecision } from '../memory/request-limits.ts'
-import { openCommands, type RunCommand } from './commands.ts'
+import {
+  countedFor,
+  type CountSubject,
+  createIsolateCounts,
+  memoryRequestLimits,
+  toDecision,
+  toRefusal,
+} from '../memory/request-limits.ts'
 import { separateWaits } from '../separate-waits.ts'
+import { openCommands, type RunCommand } from './commands.ts'
 import { countInRedis, type WindowsCall } from './windows-limiter.ts'
 
 export interface UpstashRequestLimitsOptions {
@@ -17,6 +32,7 @@ export interface UpstashRequestLimitsOptions {
     readonly token: string
     readonly timeoutMs: number
   } | null
+  readonly around?: AroundLimits
   readonly now: () => number
   readonly log?: (line: LogLine) => void
 }
@@ -28,30 +44,37 @@ const MOST_REFUSALS = 1_000
 const CLOSED_RETRY_AFTER_MS = 1_000
 
 export function upstashRequestLimits(options: UpstashRequestLimitsOptions): RequestLimits {
-  const { now } = options
-  if (options.redis === null) return memoryRequestLimits({ now })
+  const { now, around = NOTHING_AROUND } = options
+  if (options.redis === null) return memoryRequestLimits({ now, around })
   const run = openCommands(options.redis)
   const count = createGuardedCount(run, options)
   const local = createIsolateCounts({ now })
   const refusals = new BoundedMap<Refusal>(MOST_REFUSALS)
   return {
     async take(caller, waits) {
-      const rules = windowRulesOf(caller.tier)
+      const { subject, rules } = countedFor(caller, around)
       if (rules.length === 0) return { kind: 'allowed', windows: [], degraded: false }
       const at = now()
-      const repeated = repeatRefusal(refusals.get(caller.tenant), rules, at)
+      const repeated = repeatRefusal(refusals.get(tenantName(subject)), rules, at)
       if (repeated !== null) return toDecision(rules, repeated, false)
-      const outcome = await count({ tenant: caller.tenant, rules, now: at, amount: 1 }, waits)
-      if (outcome === null) return degrade(caller, rules, () => local.take(caller.tenant, rules))
-      if (!outcome.admitted) refusals.set(caller.tenant, { rules, outcome, at })
+      const outcome = await count({ ...subject, rules, now: at, amount: 1 }, waits)
+      if (outcome === null) return degrade(caller, rules, (held) => local.take(subject, held))
+      if (!outcome.admitted) {
+        const name = refusedName(subject, rules, outcome)
+        const isOwn = name === tenantName(subject)
+        const refusal = { rules, outcome, at }
+        if (name !== null) refusals.set(name, isOwn ? refusal : withoutTenant(refusal))
+      }
       return toDecision(rules, outcome, false)
     },
     async refund(caller, waits) {
-      const rules = windowRulesOf(caller.tier)
+      const { subject, rules } = countedFor(caller, around)
       if (rules.length === 0) return
-      refusals.delete(caller.tenant)
-      const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: -1 }, waits)
-      if (outcome === null) local.refund(caller.tenant, rules)
+      for (const name of [tenantName(subject), addressName(subject.address), DEPLOYMENT_NAME]) {
+        refusals.delete(name)
+      }
+      const outcome = await count({ ...subject, rules, now: now(), amount: -1 }, waits)
+      if (outcome === null) local.refund(subject, rules)
     },
     async peek(caller, waits) {
       const rules = windowRulesOf(caller.tier)
@@ -59,10 +82,35 @@ export function upstashRequestLimits(options: UpstashRequestLimitsOptions): Requ
       const outcome = await count({ tenant: caller.tenant, rules, now: now(), amount: 0 }, waits)
       return outcome === null ? [] : describeWindows(rules, outcome)
     },
+    recall(address) {
+      for (const name of [addressName(addressCounter(address)), DEPLOYMENT_NAME]) {
+        const refusal = refusals.get(name)
+        if (refusal === undefined) continue
+        const repeated = repeatRefusal(refusal, refusal.rules, now())
+        if (repeated !== null) return toRefusal(refusal.rules, repeated, false)
+      }
+      return null
+    },
     async ping() {
       await run(['PING'], separateWaits)
     },
   }
+}
+
+const tenantName = ({ tenant }: CountSubject): string => `tenant ${tenant}`
+const addressName = (counter: string | null): string => `address ${counter}`
+const DEPLOYMENT_NAME = 'deployment'
+
+/** Whom a refusal concerns, so that it is repeated to nobody else; null where several limits refused at once. */
+function refusedName(
+  subject: CountSubject,
+  rules: readonly WindowRule[],
+  outcome: WindowsOutcome,
+): string | null {
+  const refusing = rules.filter((rule) => refusingWindows(rules, outcome).includes(rule.name))
+  if (refusing.every(isTenantWindow)) return tenantName(subject)
+  if (refusing.length > 1) return null
+  return refusing[0]?.name === 'address' ? addressName(subject.address) : DEPLOYMENT_NAME
 }
 
 /** Null: Redis was not asked, or what it said is worth nothing. */
@@ -92,23 +140,37 @@ function createGuardedCount(run: RunCommand, options: UpstashRequestLimitsOption
 function degrade(
   caller: Caller,
   rules: readonly WindowRule[],
-  takeLocally: () => WindowsOutcome,
+  takeLocally: (rules: readonly WindowRule[]) => WindowsOutcome,
 ): LimitDecision {
-  if (caller.limitsFail === 'open') return { kind: 'allowed', windows: [], degraded: true }
-  if (caller.limitsFail === 'count') return toDecision(rules, takeLocally(), true)
-  return {
-    kind: 'refused',
-    windows: [],
-    refusedBy: rules.map((rule) => rule.name),
-    retryAfterMs: CLOSED_RETRY_AFTER_MS,
-    degraded: true,
+  const own = rules.filter(isTenantWindow)
+  if (caller.limitsFail === 'closed' && own.length > 0) {
+    return {
+      kind: 'refused',
+      windows: [],
+      refusedBy: own.map((rule) => rule.name),
+      retryAfterMs: CLOSED_RETRY_AFTER_MS,
+      degraded: true,
+    }
   }
+  // What a tenant chose is about its own limits; those around all tenants are counted here.
+  const held = caller.limitsFail === 'open' ? rules.filter((rule) => !isTenantWindow(rule)) : rules
+  return toDecision(held, takeLocally(held), true)
 }
 
 interface Refusal {
   readonly rules: readonly WindowRule[]
   readonly outcome: WindowsOutcome
   readonly at: number
+}
+
+/** As others may be told of it. */
+function withoutTenant({ rules, outcome, at }: Refusal): Refusal {
+  const isAround = (index: number) => rules[index] !== undefined && !isTenantWindow(rules[index])
+  return {
+    rules: rules.filter((_, index) => isAround(index)),
+    outcome: { ...outcome, usage: outcome.usage.filter((_, index) => isAround(index)) },
+    at,
+  }
 }
 
 /** The same refusal, older: only time can have changed it, and not yet. */

@@ -13,6 +13,8 @@ import { WINDOWS_SCRIPT, WINDOWS_SCRIPT_HASH } from './windows-script.ts'
 
 export interface WindowsCall {
   readonly tenant: string
+  /** What the caller's address is counted under, for the rules that ask for it. */
+  readonly address?: string | null
   readonly rules: readonly WindowRule[]
   readonly now: number
   /** One request, a look, or one given back. */
@@ -23,6 +25,13 @@ export interface WindowsCall {
 export type Run = (command: Command) => Promise<unknown>
 
 const PREFIX = 'sluice:requests'
+const DEPLOYMENT = 'sluice:deployment'
+
+/** The log that a window is kept in. */
+function placeOf({ name }: WindowRule, tenantLog: string, { address }: WindowsCall): string {
+  if (name === 'address') return `sluice:address:${address}`
+  return name === 'deployment' ? DEPLOYMENT : tenantLog
+}
 
 /** Throws when Redis does not answer in time, refuses, or answers what is no outcome. */
 export async function countInRedis(run: Run, call: WindowsCall): Promise<WindowsOutcome> {
@@ -59,8 +68,14 @@ const never = (): Promise<never> => Promise.reject(new Error('not offered'))
 const neverAsked = { evalsha: never, get: never, set: never }
 
 async function runScript(run: Run, key: string, call: WindowsCall): Promise<WindowsOutcome> {
-  const args: (string | number)[] = [1, key, call.now, call.amount]
-  for (const rule of call.rules) args.push(rule.windowMs, rule.limit, burstMsOf(rule))
+  const places: string[] = []
+  const windows: number[] = []
+  for (const rule of call.rules) {
+    const place = placeOf(rule, key, call)
+    if (!places.includes(place)) places.push(place)
+    windows.push(places.indexOf(place) + 1, rule.windowMs, rule.limit, burstMsOf(rule))
+  }
+  const args = [places.length, ...places, call.now, call.amount, ...windows]
   const result = await run(['EVALSHA', WINDOWS_SCRIPT_HASH, ...args]).catch((error: unknown) => {
     if (!String(error).includes('NOSCRIPT')) throw error
     return run(['EVAL', WINDOWS_SCRIPT, ...args])

@@ -13,6 +13,31 @@ export interface DescribedWindow {
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 
+/** Limits that know no tenant; null: there is none. */
+export interface AroundLimits {
+  /** Of one address: an IPv4 address, or an IPv6 network of 64 bits. */
+  readonly addressPerMinute: number | null
+  readonly deploymentPerMinute: number | null
+}
+
+export const NOTHING_AROUND: AroundLimits = { addressPerMinute: null, deploymentPerMinute: null }
+
+/** Those that a request from there is held to besides its tenant's. */
+export function aroundRulesOf(limits: AroundLimits, counter: string | null): WindowRule[] {
+  const { addressPerMinute: perAddress, deploymentPerMinute: perDeployment } = limits
+  const rules: WindowRule[] = []
+  if (perAddress !== null && counter !== null) {
+    rules.push({ name: 'address', limit: perAddress, windowMs: MINUTE_MS })
+  }
+  if (perDeployment !== null) {
+    rules.push({ name: 'deployment', limit: perDeployment, windowMs: MINUTE_MS })
+  }
+  return rules
+}
+
+export const isTenantWindow = ({ name }: { readonly name: WindowName }): boolean =>
+  name === 'minute' || name === 'hour'
+
 /** None where the tier is unlimited. */
 export function windowRulesOf(tier: Tier): WindowRule[] {
   const { requestsPerMinute: perMinute, requestsPerHour: perHour } = tier

@@ -3,7 +3,8 @@
 // whole when its last one does, so that a log stays short whatever the limit: it errs by letting in up to a
 // thirtieth of a window late, never early. The Lua script of adapters/upstash does the same sums.
 
-export type WindowName = 'minute' | 'hour'
+/** `minute` and `hour` are a tenant's; the others hold around all tenants. */
+export type WindowName = 'minute' | 'hour' | 'address' | 'deployment'
 
 export interface WindowRule {
   readonly name: WindowName
