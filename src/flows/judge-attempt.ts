@@ -58,11 +58,14 @@ export function judgeAttempt(services: Services, call: Call, attempt: Attempt): 
     case 'caller_gone': {
       return {
         kind: 'caller_gone',
-        end: endWith(call, { kind: 'ignored' }, spentOf(attempt.meter)),
+        end: { ...endWith(call, { kind: 'ignored' }, spentOf(attempt.meter)), severed: true },
       }
     }
     case 'broken':
-      return broken(call, attempt.cause, spentOf(attempt.meter))
+      return broken(call, attempt.cause, {
+        spent: spentOf(attempt.meter),
+        severed: attempt.severed,
+      })
     case 'stream':
       return judgeFirstEvent(services, call, attempt)
     case 'whole':
@@ -86,22 +89,19 @@ function judgeFirstEvent(
   // On a 200 it meant nothing.
   headers.delete('retry-after')
   const failure = new Response(null, { status: statusOfErrorType(meter.errorType), headers })
-  return judgeWhole(services, call, {
-    kind: 'whole',
-    response: failure,
-    body: meter.errorBody ?? new Uint8Array(0),
-  })
+  const body = meter.errorBody ?? new Uint8Array(0)
+  return judgeWhole(services, call, { kind: 'whole', response: failure, body, severed: true })
 }
 
 function judgeWhole(
   services: Services,
   call: Call,
-  { response, body }: Extract<Attempt, { kind: 'whole' }>,
+  { response, body, severed }: Extract<Attempt, { kind: 'whole' }>,
 ): Verdict {
   const parsed = parseJson(body)
   const now = services.now()
   if (response.status < 300 && (parsed === undefined || !isJson(response))) {
-    return broken(call, 'invalid_body', null)
+    return broken(call, 'invalid_body', { spent: null, severed })
   }
   const judgement = judgeAnswer(
     {
@@ -116,6 +116,7 @@ function judgeWhole(
   const end: AttemptEnd = {
     ...endWith(call, judgement.outcome, spent),
     rate: parseRateObservation(response.headers, now),
+    severed,
   }
   const answered: AnsweredAttempt = {
     kind: 'answered',
@@ -151,6 +152,7 @@ export function endOfStream(
   return {
     ...endWith(call, outcome, spentOf(stream.meter)),
     rate: parseRateObservation(response.headers, services.now()),
+    severed: stream.watch.interruption !== null,
   }
 }
 
@@ -158,6 +160,7 @@ const endWith = (call: Call, outcome: Outcome, spent: Spent | null): AttemptEnd 
   outcome,
   rate: null,
   usage: spent === null ? null : recordUsage(call, spent),
+  severed: false,
 })
 
 function spentOf(meter: Meter | null): Spent | null {
@@ -179,9 +182,13 @@ function readSpent(call: Call, answer: unknown): Spent | null {
 const outcomeOf = (cause: BreakCause): Outcome =>
   cause === 'lease_lost' ? { kind: 'ignored' } : { kind: 'failed', cause }
 
-const broken = (call: Call, cause: BreakCause, spent: Spent | null): FailedAttempt => ({
+const broken = (
+  call: Call,
+  cause: BreakCause,
+  { spent, severed }: { readonly spent: Spent | null; readonly severed: boolean },
+): FailedAttempt => ({
   kind: 'failed',
-  end: endWith(call, outcomeOf(cause), spent),
+  end: { ...endWith(call, outcomeOf(cause), spent), severed },
   // The time is used up: another try would have none left.
   retryable: cause !== 'total_timeout',
   retryAfterMs: null,

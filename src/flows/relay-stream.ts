@@ -81,8 +81,8 @@ export function relayStream(stream: OpenStream, options: RelayOptions): Readable
         }
       },
       cancel: () => {
-        end(meter.isComplete ? { kind: 'complete' } : { kind: 'caller_gone' })
         watch.interrupt('caller_gone')
+        end(meter.isComplete ? { kind: 'complete' } : { kind: 'caller_gone' })
         reader.cancel().catch(() => {})
       },
     },

@@ -13,12 +13,20 @@ export type Attempt =
       readonly response: Response
       readonly stream: OpenStream
     }
-  | { readonly kind: 'whole'; readonly response: Response; readonly body: Uint8Array }
+  | {
+      readonly kind: 'whole'
+      readonly response: Response
+      readonly body: Uint8Array
+      /** True: read as far as was needed, and cut. */
+      readonly severed: boolean
+    }
   | {
       readonly kind: 'broken'
       readonly cause: BreakCause
       readonly error: unknown
       readonly meter: Meter | null
+      /** True: we cut the connection, not Claude. */
+      readonly severed: boolean
     }
   | { readonly kind: 'caller_gone'; readonly meter: Meter | null }
 
@@ -45,7 +53,7 @@ export async function sendAttempt(services: Services, call: Call, held: Held): P
     }
     const body = await readWhole(response, watch)
     watch.stop()
-    return { kind: 'whole', response, body }
+    return { kind: 'whole', response, body, severed: false }
   } catch (error) {
     watch.stop()
     return brokenBy(watch.interruption, error, null)
@@ -67,7 +75,7 @@ async function openStream(
       if (done) {
         watch.stop()
         const error = new Error('The stream had no event')
-        return { kind: 'broken', cause: 'cut', error, meter }
+        return { kind: 'broken', cause: 'cut', error, meter, severed: false }
       }
       watch.touch()
       head.push(value)
@@ -96,7 +104,8 @@ async function readWhole(response: Response, watch: Watch): Promise<Uint8Array> 
 
 function brokenBy(interruption: Interruption | null, error: unknown, meter: Meter | null): Attempt {
   if (interruption === 'caller_gone') return { kind: 'caller_gone', meter }
-  return { kind: 'broken', cause: interruption ?? 'connection', error, meter }
+  const severed = interruption !== null
+  return { kind: 'broken', cause: interruption ?? 'connection', error, meter, severed }
 }
 
 const isEventStream = (response: Response): boolean =>

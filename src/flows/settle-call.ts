@@ -11,7 +11,13 @@ export interface AttemptEnd {
   readonly outcome: Outcome
   readonly rate: RateObservation | null
   readonly usage: UsageRecord | null
+  /** True: we cut the connection, so Claude counts the call until it notices. */
+  readonly severed: boolean
 }
+
+// What a closed connection takes to be noticed at the other end: given away at once, the slot's next call could arrive
+// before it, one more than the account may have.
+const NOTICED_AFTER_MS = 50
 
 /** One line for each attempt: who, where, how it ended and what it cost; never what was said. */
 function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: AttemptEnd): void {
@@ -37,18 +43,13 @@ function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: 
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
   logEnd(services, call, held, end)
   knowledgeOf(services).ended(held.lease.id)
-  const settled = services.gates
-    .settle(
-      held.account,
-      {
-        leaseId: held.lease.id,
-        epoch: held.lease.epoch,
-        ...end,
-        tokens: countTokens(end.usage),
-      },
-      call.scope.waits,
-    )
-    .catch((error: unknown) =>
+  const { outcome, rate, usage } = end
+  const { id: leaseId, epoch } = held.lease
+  const settlement = { leaseId, epoch, outcome, rate, usage, tokens: countTokens(usage) }
+  const settle = (): Promise<void> =>
+    services.gates.settle(held.account, settlement, call.scope.waits)
+  const settled = (end.severed ? pause(NOTICED_AFTER_MS).then(settle) : settle()).catch(
+    (error: unknown) =>
       services.log({
         event: 'settle_failed',
         request_id: call.scope.requestId,
@@ -57,7 +58,7 @@ export function settleCall(services: Services, call: Call, held: Held, end: Atte
         cost_nano_usd: end.usage?.costNanoUsd ?? 0,
         error: String(error),
       }),
-    )
+  )
   call.scope.defer(settled)
 }
 
@@ -67,3 +68,5 @@ const countTokens = (usage: UsageRecord | null): TokenCounts | null =>
     uncachedInputTokens: usage.inputTokens + usage.cacheWriteTokens,
     outputTokens: usage.outputTokens,
   }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
