@@ -4,6 +4,7 @@ import { createOriginCheck } from './flows/check-origin.ts'
 import { peppersOf } from './flows/hash-key.ts'
 import { createTokenSeal } from './flows/seal-token.ts'
 import { createCallReader, createIdentifier } from './flows/read-call.ts'
+import { createTurnTaker } from './flows/take-turn.ts'
 import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
 import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
@@ -11,6 +12,7 @@ import { admin } from './routes/admin/admin.ts'
 import { health } from './routes/health.ts'
 import { messages } from './routes/messages.ts'
 import { models } from './routes/models.ts'
+import { sessions } from './routes/sessions.ts'
 import { tokens } from './routes/tokens.ts'
 import { usage } from './routes/usage.ts'
 import type { Services } from './ports.ts'
@@ -24,11 +26,13 @@ export function createApp(services: Services) {
   const origins = createOriginCheck(services)
   const identify = createIdentifier(services, seal)
   const readCall = createCallReader(services, identify)
+  const takeTurn = createTurnTaker(services, identify)
   return new Hono<AppEnv>()
     .use(requestScope(services))
     .use('/v1/*', cors(origins))
     .route('/', health(services))
-    .route('/v1', messages(services, readCall))
+    .route('/v1', messages(services, readCall, takeTurn))
+    .route('/v1', sessions(services, identify, takeTurn))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
     .route('/admin/v1', admin(services))

@@ -12,7 +12,7 @@ import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
 import { sqlAdminStore } from './adapters/sql/admin-store.ts'
-import { upstashRequestLimits } from './adapters/upstash/request-limits.ts'
+import { upstashStores } from './adapters/upstash/stores.ts'
 import { logToConsole } from './adapters/console-log.ts'
 import { parseConfig } from './config.ts'
 import { openAccountDirectory } from './flows/account-directory.ts'
@@ -36,12 +36,7 @@ const services: Services = {
   keys: d1KeyStore(DB),
   gates,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
-  limits: upstashRequestLimits({
-    redis: config.redis,
-    around: config.limits,
-    now: Date.now,
-    log: logToConsole,
-  }),
+  ...upstashStores({ config, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),

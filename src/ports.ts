@@ -15,6 +15,7 @@ import type { TokenGrant } from './core/keys/browser-token.ts'
 import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
+import type { SessionStore } from './ports/sessions.ts'
 
 /** A key as its tenant's limits make it: all that a request needs to know of its caller. */
 export interface Caller {
@@ -28,6 +29,8 @@ export interface Caller {
   readonly ips: readonly string[] | null
   /** Where it calls from, for the limits of addresses; absent or null: not known. */
   readonly address?: string | null
+  /** Whether Claude may be asked to keep a session's prefix. */
+  readonly autoPromptCache: boolean
   /** What binds it further, where it came with a browser token of its key. */
   readonly token?: TokenGrant
 }
@@ -161,10 +164,15 @@ export interface TimelinePage {
   readonly before: number | null
 }
 
+export interface TakeOptions {
+  /** In one round trip with what else is asked of Redis at this moment. */
+  readonly together: boolean
+}
+
 /** The request-rate windows of the tenant, and those around all tenants. One store round trip for all of them. */
 export interface RequestLimits {
   /** Counts one request against every window, all or nothing. Bounded in time; never throws. */
-  take(caller: Caller, waits?: Waits): Promise<LimitDecision>
+  take(caller: Caller, waits?: Waits, options?: TakeOptions): Promise<LimitDecision>
   /** Gives one request back: it was refused for another reason after it was counted. */
   refund(caller: Caller, waits?: Waits): Promise<void>
   /** What is left to the tenant, without counting anything. Empty where the store cannot say. */
@@ -256,6 +264,7 @@ export interface Services {
   readonly gates: AccountGates
   readonly operations: GateOperations
   readonly limits: RequestLimits
+  readonly sessions: SessionStore
   readonly usage: UsageReader
   readonly admin: AdminStore
   readonly upstream: Upstream

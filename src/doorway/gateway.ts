@@ -10,7 +10,7 @@ import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
 import { SqliteUsage } from '../adapters/sqlite/usage-store.ts'
-import { upstashRequestLimits } from '../adapters/upstash/request-limits.ts'
+import { upstashStores } from '../adapters/upstash/stores.ts'
 import type { Config } from '../config.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
 import { openAccountDirectory } from '../flows/account-directory.ts'
@@ -53,12 +53,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     keys: sqliteKeyStore(db),
     gates,
     operations: gates,
-    limits: upstashRequestLimits({
-      redis: config.redis,
-      around: config.limits,
-      now: Date.now,
-      log,
-    }),
+    ...upstashStores({ config, now: Date.now, log }),
     usage,
     admin: sqlAdminStore(sqliteSessions(db)),
     upstream: anthropicUpstream({ openConnection }),

@@ -131,8 +131,9 @@ function refusalOf(key: StoredKey, now: number): KeyRefusal | null {
   return key.tenantDisabled ? 'tenant_disabled' : null
 }
 
-function toCaller({ tenant, keyId, tier, models, origins, limitsFail, ips }: StoredKey): Caller {
-  return { tenant, keyId, tier, models, origins, limitsFail, ips }
+function toCaller(key: StoredKey): Caller {
+  const { tenant, keyId, tier, models, origins, limitsFail, ips, autoPromptCache } = key
+  return { tenant, keyId, tier, models, origins, limitsFail, ips, autoPromptCache }
 }
 
 function refused(reason: KeyRefusal): AuthResult {

@@ -3,7 +3,7 @@ import type { Lane } from '../core/admission/admission.ts'
 import type { Account } from '../core/answering/account.ts'
 import type { Span } from '../core/answering/json-scan.ts'
 import type { PromptSpans } from '../core/answering/prompt-prefix.ts'
-import type { Caller, Waits } from '../ports.ts'
+import type { Caller, LimitDecision, Waits } from '../ports.ts'
 
 /** What stays the same for every request that enters: its names, its clock, its caller's presence. */
 export interface RequestScope {
@@ -71,6 +71,8 @@ export interface Call {
   readonly affinity: string | null
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
   readonly isClientRetry: boolean
+  /** What the request limits said, where they were asked together with something else; null: to be asked. */
+  readonly limits: LimitDecision | null
 }
 
 export const newQueueState = (): QueueState => ({ asked: 0, places: [] })

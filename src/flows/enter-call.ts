@@ -28,7 +28,10 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   const asking: Asking = { call, accounts, stop: new AbortController() }
   checkModel(call, accounts)
   const startedAt = services.now()
-  const taking = services.limits.take(call.caller, call.scope.waits)
+  const taking =
+    call.limits === null
+      ? services.limits.take(call.caller, call.scope.waits)
+      : Promise.resolve(call.limits)
   // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled.
   const known = await Promise.race([taking, Promise.resolve(null)])
   if (known?.kind === 'refused') throw limitError(known, startedAt)
@@ -38,7 +41,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   try {
     const entering = findAccount(services, asking)
     const decision = await taking
-    call.scope.timing.storeMs = services.now() - startedAt
+    call.scope.timing.storeMs ??= services.now() - startedAt
     if (decision.kind === 'refused') {
       asking.stop.abort()
       call.scope.defer(giveBackLease(services, entering))

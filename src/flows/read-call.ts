@@ -29,33 +29,58 @@ export function createCallReader(services: Services, identify: Identifier): Call
   return async (kind, request, scope, model) => {
     const caller = await identify(request, scope)
     const body = kind === 'models' ? null : await readJsonBody(services, request)
-    const facts = body === null ? null : readFacts(kind, body)
-    const named = facts?.model ?? model ?? ''
-    if (named !== '' && !mayUseModel(caller, named)) {
-      throw kind === 'models'
-        ? new GatewayError('not_found', `model: ${named}`)
-        : new GatewayError('model_not_allowed', `model: this key may not use ${named}`)
-    }
-    return {
+    return describeCall(services, {
       kind,
+      request,
       scope,
       caller,
-      method: kind === 'models' ? 'GET' : 'POST',
-      target: targetOf(request.url),
-      headers: forwardedHeaders(request.headers),
       body,
-      model: named,
-      estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
-      prompt: facts?.prompt ?? null,
-      modelSpan: facts?.modelSpan ?? null,
-      isStream: facts?.stream ?? false,
-      usesThread: facts?.thread !== undefined && facts.thread !== null,
-      user: caller.token === undefined ? readUser(request.headers) : caller.token.user,
-      lane: readLane(request.headers, caller.tier.lane),
-      maxWaitMs: readMaxWait(request.headers, caller, services),
-      affinity: readSession(request.headers),
-      isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
-    }
+      ...(model === undefined ? {} : { model }),
+    })
+  }
+}
+
+export interface CallSource {
+  readonly kind: CallKind
+  readonly request: Request
+  readonly scope: RequestScope
+  readonly caller: Caller
+  /** What goes upstream. */
+  readonly body: Uint8Array | null
+  /** Where the path names it. */
+  readonly model?: string
+}
+
+/** Throws what is wrong with it, or not allowed to this caller. */
+export function describeCall(services: Services, source: CallSource): Call {
+  const { kind, request, scope, caller, body } = source
+  const facts = body === null ? null : readFacts(kind, body)
+  const named = facts?.model ?? source.model ?? ''
+  if (named !== '' && !mayUseModel(caller, named)) {
+    throw kind === 'models'
+      ? new GatewayError('not_found', `model: ${named}`)
+      : new GatewayError('model_not_allowed', `model: this key may not use ${named}`)
+  }
+  return {
+    kind,
+    scope,
+    caller,
+    method: kind === 'models' ? 'GET' : 'POST',
+    target: targetOf(request.url),
+    headers: forwardedHeaders(request.headers),
+    body,
+    model: named,
+    estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
+    prompt: facts?.prompt ?? null,
+    modelSpan: facts?.modelSpan ?? null,
+    isStream: facts?.stream ?? false,
+    usesThread: facts?.thread !== undefined && facts.thread !== null,
+    user: userOf(request.headers, caller),
+    lane: readLane(request.headers, caller.tier.lane),
+    maxWaitMs: readMaxWait(request.headers, caller, services),
+    affinity: readSession(request.headers),
+    isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
+    limits: null,
   }
 }
 
@@ -107,7 +132,7 @@ function mayCallFrom({ origins, token }: Caller, origin: string | null): boolean
   return origin === token.origin && (origins === null || namesOrigin(origins, origin))
 }
 
-async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {
+export async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {
   checkJsonHeaders(request.headers)
   return readBody(request, services.config.bodyMaxBytes)
 }
@@ -133,10 +158,11 @@ function forwardedHeaders(headers: Headers): Headers {
 }
 
 /** What calls of one conversation have in common, by the name that the caller gives it. */
-function readSession(headers: Headers): string | null {
-  const own = headers.get('sluice-session')
-  return own === null || own === 'new' ? headers.get('x-claude-code-session-id') : own
-}
+const readSession = (headers: Headers): string | null => headers.get('x-claude-code-session-id')
+
+/** A token's user is its key's word, whatever the page says. */
+export const userOf = (headers: Headers, { token }: Caller): string =>
+  token === undefined ? readUser(headers) : token.user
 
 function readUser(headers: Headers): string {
   const user = headers.get('sluice-user') ?? ''

@@ -4,13 +4,18 @@ import type { AppEnv } from '../app.ts'
 import { answerCall } from '../flows/answer-call.ts'
 import type { CallReader } from '../flows/read-call.ts'
 import type { CallKind } from '../flows/call.ts'
+import type { TurnTaker } from '../flows/take-turn.ts'
 import type { Services } from '../ports.ts'
 
-export const messages = (services: Services, readCall: CallReader) => {
+export const messages = (services: Services, readCall: CallReader, takeTurn: TurnTaker) => {
   const answer = (kind: CallKind) => async (c: Context<AppEnv>) =>
     answerCall(services, await readCall(kind, c.req.raw, c.get('scope')))
   return new Hono<AppEnv>()
-    .post('/messages', answer('messages'))
+    .post('/messages', (c) =>
+      c.req.header('sluice-session') === undefined
+        ? answer('messages')(c)
+        : takeTurn('messages', c.req.raw, c.get('scope')),
+    )
     .post('/messages/count_tokens', answer('count_tokens'))
     .post('/chat/completions', answer('chat_completions'))
 }

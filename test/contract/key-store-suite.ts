@@ -25,6 +25,7 @@ const plain: StoredKey = {
   origins: ['https://app.acme.test'],
   limitsFail: 'closed',
   ips: null,
+  autoPromptCache: true,
   secretHash: 'a'.repeat(64),
   disabled: false,
   tenantDisabled: false,
@@ -49,6 +50,7 @@ const gone: StoredKey = {
   tier: { ...PREMIUM, requestsPerMinute: null, budgetUsdPerDay: 0.5, onOverload: 'reject' },
   origins: ['https://gone.test'],
   limitsFail: 'count',
+  autoPromptCache: true,
   secretHash: 'c'.repeat(64),
   tenantDisabled: true,
 }
@@ -58,6 +60,7 @@ const bare: StoredKey = {
   keyId: 'barebareba',
   origins: null,
   limitsFail: 'open',
+  autoPromptCache: true,
   secretHash: 'd'.repeat(64),
 }
 

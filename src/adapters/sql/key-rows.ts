@@ -53,6 +53,7 @@ export function toStoredKey(row: Row): StoredKey {
     origins: readList(parseJson(row['origins'])) ?? readList(settings['origins'] ?? null),
     limitsFail: readLimitsFail(settings['limits_fail']),
     ips: readList(parseJson(row['ips'])),
+    autoPromptCache: settings['auto_prompt_cache'] !== false,
     secretHash: readText(row, 'secret_hash'),
     disabled: row['key_disabled'] !== 0,
     tenantDisabled: row['tenant_disabled'] !== 0,

@@ -8,9 +8,12 @@ export interface RedisOptions {
   readonly timeoutMs: number
   /** Reads see this client's own writes, at the price of a header. Scripts that write do anyway. */
   readonly readYourWrites: boolean
+  /** Commands that are given at one moment go in one round trip, as a pipeline. */
+  readonly together?: boolean
 }
 
-export function openRedis({ url, token, timeoutMs, readYourWrites }: RedisOptions): Redis {
+export function openRedis(options: RedisOptions): Redis {
+  const { url, token, timeoutMs, readYourWrites, together = false } = options
   return new Redis({
     url,
     token,
@@ -21,6 +24,6 @@ export function openRedis({ url, token, timeoutMs, readYourWrites }: RedisOption
     automaticDeserialization: false,
     responseEncoding: false,
     enableTelemetry: false,
-    enableAutoPipelining: false,
+    enableAutoPipelining: together,
   })
 }

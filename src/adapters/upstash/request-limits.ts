@@ -33,6 +33,8 @@ export interface UpstashRequestLimitsOptions {
     readonly timeoutMs: number
   } | null
   readonly around?: AroundLimits
+  /** Asks the same store, together with what else it is asked at the same moment. */
+  readonly together?: RunCommand
   readonly now: () => number
   readonly log?: (line: LogLine) => void
 }
@@ -51,13 +53,14 @@ export function upstashRequestLimits(options: UpstashRequestLimitsOptions): Requ
   const local = createIsolateCounts({ now })
   const refusals = new BoundedMap<Refusal>(MOST_REFUSALS)
   return {
-    async take(caller, waits) {
+    async take(caller, waits, asked) {
       const { subject, rules } = countedFor(caller, around)
       if (rules.length === 0) return { kind: 'allowed', windows: [], degraded: false }
       const at = now()
       const repeated = repeatRefusal(refusals.get(tenantName(subject)), rules, at)
       if (repeated !== null) return toDecision(rules, repeated, false)
-      const outcome = await count({ ...subject, rules, now: at, amount: 1 }, waits)
+      const by = asked?.together === true ? options.together : undefined
+      const outcome = await count({ ...subject, rules, now: at, amount: 1 }, waits, by)
       if (outcome === null) return degrade(caller, rules, (held) => local.take(subject, held))
       if (!outcome.admitted) {
         const name = refusedName(subject, rules, outcome)
@@ -114,7 +117,11 @@ function refusedName(
 }
 
 /** Null: Redis was not asked, or what it said is worth nothing. */
-type GuardedCount = (call: WindowsCall, waits?: Waits) => Promise<WindowsOutcome | null>
+type GuardedCount = (
+  call: WindowsCall,
+  waits?: Waits,
+  by?: RunCommand,
+) => Promise<WindowsOutcome | null>
 
 function createGuardedCount(run: RunCommand, options: UpstashRequestLimitsOptions): GuardedCount {
   let health = healthy
@@ -122,12 +129,12 @@ function createGuardedCount(run: RunCommand, options: UpstashRequestLimitsOption
     if ((next.rest === null) !== (health.rest === null)) options.log?.({ event })
     health = next
   }
-  return async (call, waits = separateWaits) => {
+  return async (call, waits = separateWaits, by = run) => {
     const permit = askStore(health, options.now())
     health = permit.health
     if (permit.epoch === null) return null
     try {
-      const outcome = await countInRedis((command) => run(command, waits), call)
+      const outcome = await countInRedis((command) => by(command, waits), call)
       change(storeAnswered(health, permit.epoch), 'request_limits_recovered')
       return outcome
     } catch {

@@ -1,6 +1,7 @@
 // A conversation as a session keeps it: whole turns, each the messages of the caller and Claude's answer, as they were
 // written. A turn is added whole or not at all; over the size limit the oldest go, never a tool's use without its
 // result.
+import { utf8Length } from '../answering/usage.ts'
 import { elementsOf, fieldOf, fieldsIn, printFields, readString } from './json-parts.ts'
 import { withoutMarkers } from './prompt-cache.ts'
 
@@ -48,8 +49,8 @@ export const countTurns = ({ dropped, turns }: Conversation): number => dropped 
 
 export const messagesOf = ({ turns }: Conversation): readonly string[] => turns.flat()
 
-/** The conversation with one turn more, held to the limit in characters of its messages. */
-export function addTurn(before: Conversation, turn: NewTurn, maxChars: number): Conversation {
+/** The conversation with one turn more, held to the limit of its messages' UTF-8. */
+export function addTurn(before: Conversation, turn: NewTurn, maxBytes: number): Conversation {
   const content = fieldOf(fieldsIn(turn.answer), 'content') ?? '[]'
   // Claude takes no message without content.
   const answer =
@@ -64,7 +65,7 @@ export function addTurn(before: Conversation, turn: NewTurn, maxChars: number): 
       turns: [...before.turns, [...turn.said.map(withoutMarkers), ...answer]],
       usage: addUsage(before.usage, turn.usage),
     },
-    maxChars,
+    maxBytes,
   )
 }
 
@@ -76,13 +77,13 @@ const addUsage = (a: ConversationUsage, b: ConversationUsage): ConversationUsage
 })
 
 /** The newest turn stays, with those whose tools it answers, whatever their size: without them it means nothing. */
-function trim(conversation: Conversation, maxChars: number): Conversation {
+function trim(conversation: Conversation, maxBytes: number): Conversation {
   const sizes = conversation.turns.map((turn) =>
-    turn.reduce((sum, message) => sum + message.length, 0),
+    turn.reduce((sum, message) => sum + utf8Length(message), 0),
   )
   let size = sizes.reduce((sum, each) => sum + each, 0)
   let first = 0
-  while (size > maxChars) {
+  while (size > maxBytes) {
     let next = first + 1
     while (answersTools(conversation.turns[next])) next += 1
     if (next >= conversation.turns.length) break

@@ -14,6 +14,8 @@ export function elementsOf(array: string): readonly string[] {
   let at = skipSpace(array, skipSpace(array, 0) + 1)
   while (at < array.length && array[at] !== ']') {
     const end = endOfValue(array, at)
+    // Not valid after all: what cannot be read must not be read for ever.
+    if (end === at) break
     elements.push(array.slice(at, end))
     at = afterComma(array, end)
   }

@@ -21,11 +21,13 @@ export type SaidOrWrong =
   | { readonly kind: 'said'; readonly said: Said }
   | { readonly kind: 'wrong'; readonly message: string }
 
-/** Where a chat's body and the conversation name none. */
 export interface ChatDefaults {
   readonly model: string
   readonly maxTokens: number
 }
+
+/** Where neither the body of a chat nor the conversation names them. */
+export const CHAT_DEFAULTS: ChatDefaults = { model: 'claude-sonnet-5-5', maxTokens: 4096 }
 
 /** The body of /v1/messages: `messages` are the new ones. The text has been found to be a valid request. */
 export function readMessagesBody(text: string): Said {

@@ -12,6 +12,7 @@ import {
   type MemoryAccountGates,
 } from '../../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
+import { noSessions } from '../../../src/adapters/upstash/no-sessions.ts'
 import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limits.ts'
 import { createApp } from '../../../src/app.ts'
 import { parseConfig } from '../../../src/config.ts'
@@ -85,6 +86,7 @@ async function services(): Promise<Services> {
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
     operations: objects,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
+    sessions: noSessions,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: anthropicUpstream(),

@@ -1,0 +1,55 @@
+// What Redis keeps, by one place that knows how it is reached: request limits and sessions, asked together where a
+// request needs both.
+import type { Redis } from '@upstash/redis/cloudflare'
+import type { Config } from '../../config.ts'
+import type { LogLine, Services } from '../../ports.ts'
+import { openRedis } from './client.ts'
+import type { Command } from './commands.ts'
+import { noSessions } from './no-sessions.ts'
+import { upstashRequestLimits } from './request-limits.ts'
+import { upstashSessionStore } from './session-store.ts'
+
+export interface UpstashStoresOptions {
+  readonly config: Config
+  readonly now: () => number
+  readonly log: (line: LogLine) => void
+}
+
+export function upstashStores({
+  config,
+  now,
+  log,
+}: UpstashStoresOptions): Pick<Services, 'limits' | 'sessions'> {
+  if (config.redis === null) {
+    return {
+      limits: upstashRequestLimits({ redis: null, around: config.limits, now, log }),
+      sessions: noSessions,
+    }
+  }
+  const together = openRedis({ ...config.redis, readYourWrites: false, together: true })
+  return {
+    limits: upstashRequestLimits({
+      redis: config.redis,
+      around: config.limits,
+      together: (command) => runScript(together, command),
+      now,
+      log,
+    }),
+    sessions: upstashSessionStore({
+      redis: together,
+      now,
+      lifeMs: config.session.ttlSeconds * 1000,
+      holdMs: config.gate.leaseTtlMs,
+    }),
+  }
+}
+
+/** `EVALSHA` and `EVAL` by the client, whose deadline holds. */
+function runScript(redis: Redis, [name, script, ...rest]: Command): Promise<unknown> {
+  const [count = 0, ...values] = rest
+  const keys = values.slice(0, Number(count)).map(String)
+  const args = values.slice(Number(count))
+  return name === 'EVALSHA'
+    ? redis.evalsha<(string | number)[], unknown>(String(script), keys, args)
+    : redis.eval<(string | number)[], unknown>(String(script), keys, args)
+}

@@ -1,0 +1,107 @@
+// A turn that holds its session: it says that it is alive until it is kept whole or let go without a trace.
+import { readUsage } from '../core/answering/usage.ts'
+import {
+  addTurn,
+  type Conversation,
+  emptyConversation,
+  parseConversation,
+  printConversation,
+} from '../core/conversation/conversation.ts'
+import { fieldOf, fieldsIn, readString } from '../core/conversation/json-parts.ts'
+import { CHAT_DEFAULTS, modelOf } from '../core/conversation/turn-request.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Services } from '../ports.ts'
+import type { ClaimedTurn } from '../ports/sessions.ts'
+import { storeFailed } from './session-access.ts'
+import type { AskedTurn } from './take-turn.ts'
+
+export interface OpenTurn {
+  /** The conversation before it. */
+  readonly before: Conversation
+  /** `sluice-session` and `sluice-turn`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Keeps the turn with Claude's whole Message; the failure to tell, or null: all is well. */
+  keep(message: string): Promise<GatewayError | null>
+  /** Nothing is kept. Does nothing once that is decided. */
+  letGo(): void
+}
+
+export function openTurn(
+  { sessions, config }: Services,
+  asked: AskedTurn,
+  { version, text }: Extract<ClaimedTurn, { kind: 'begun' }>,
+): OpenTurn {
+  const { key, scope } = asked
+  const token = scope.requestId
+  const before = text === null ? emptyConversation : parseConversation(text)
+  const alive = setInterval(
+    // A claim that could not be renewed ends by its time: another turn may then begin, and only one is kept.
+    () => scope.defer(sessions.hold(key, token).catch(() => {})),
+    config.gate.leaseRenewMs,
+  )
+  let isOver = false
+  const decide = (): boolean => {
+    if (isOver) return false
+    isOver = true
+    clearInterval(alive)
+    return true
+  }
+  const letGo = (): void => {
+    // Lost at worst: the claim then ends by its time.
+    if (decide()) scope.defer(sessions.release(key, token).catch(() => {}))
+  }
+  return {
+    before,
+    headers: { 'sluice-session': key.id, 'sluice-turn': String(version + 1) },
+    letGo,
+    async keep(message) {
+      if (isOver) return null
+      // A refused turn would be refused again with every turn after it.
+      if (readString(fieldOf(fieldsIn(message), 'stop_reason')) === 'refusal') {
+        letGo()
+        return null
+      }
+      const after = conversationAfter(asked, before, { message, maxBytes: config.session.maxBytes })
+      decide()
+      const { idempotencyKey, bodyHash, user } = asked
+      const kept = await sessions
+        .keep(key, {
+          token,
+          version,
+          user,
+          text: printConversation(after),
+          model: after.model,
+          replay: idempotencyKey === null ? null : { idempotencyKey, bodyHash, answer: message },
+        })
+        .catch((cause: unknown) => storeFailed(cause))
+      if (kept instanceof GatewayError) return kept
+      return kept
+        ? null
+        : new GatewayError('session_busy', 'The session changed or went during this turn')
+    },
+  }
+}
+
+function conversationAfter(
+  { said }: AskedTurn,
+  before: Conversation,
+  { message, maxBytes }: { message: string; maxBytes: number },
+): Conversation {
+  const usage = readUsage(JSON.parse(fieldOf(fieldsIn(message), 'usage') ?? '{}'))
+  return addTurn(
+    before,
+    {
+      model: modelOf(said, before, CHAT_DEFAULTS),
+      system: said.system ?? before.system,
+      said: said.messages,
+      answer: message,
+      usage: {
+        inputTokens: usage.inputTokens,
+        outputTokens: usage.outputTokens,
+        cacheWriteTokens: usage.cacheWrite5mTokens + usage.cacheWrite1hTokens,
+        cacheReadTokens: usage.cacheReadTokens,
+      },
+    },
+    maxBytes,
+  )
+}
