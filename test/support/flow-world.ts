@@ -66,6 +66,7 @@ export function flowWorld(options: FlowWorldOptions): FlowWorld {
       take: async () => ({ kind: 'allowed', windows: [], degraded: false }),
       refund: async () => {},
       peek: async () => [],
+      recall: () => null,
       ping: async () => {},
     },
     upstream: { send, reach: async () => {} },
@@ -123,6 +124,7 @@ const aCall = (
   prompt: null,
   modelSpan: null,
   isStream: false,
+  limits: null,
 })
 
 const JSON_TYPE = { 'content-type': 'application/json' }
