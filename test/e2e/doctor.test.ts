@@ -54,7 +54,7 @@ describe('a gateway that', () => {
       }
     }))
 
-  test.each(defectsFor(gateway.keys.enterprise))(
+  test.each(defectsFor({ key: gateway.keys.enterprise, adminToken: gateway.adminToken }))(
     '%s fails the checks that are for it',
     (_, defect, names) =>
       spoiled(gateway.url, defect, async (url) => {

@@ -7,8 +7,43 @@ export type KnownDefect = readonly [string, Defect, readonly string[]]
 const isStream = (headers: Headers): boolean =>
   (headers.get('content-type') ?? '').startsWith('text/event-stream')
 
-/** @param key a key of the gateway behind */
-export const defectsFor = (key: string): readonly KnownDefect[] => [
+export interface Credentials {
+  readonly key: string
+  readonly adminToken: string
+}
+
+/** @param credentials of the gateway behind */
+export const defectsFor = ({ key, adminToken }: Credentials): readonly KnownDefect[] => [
+  [
+    'leaves the admin plane open',
+    {
+      ask: ({ path, headers }) => {
+        if (path.startsWith('/admin')) headers['authorization'] = `Bearer ${adminToken}`
+      },
+    },
+    [
+      'the admin plane is shut without a token',
+      'a wrong admin token is refused',
+      'a data-plane key does not open the admin plane',
+    ],
+  ],
+  [
+    'knows the admin plane by every spelling',
+    {
+      ask: (asked) => {
+        const path = asked.path.replace('%61', 'a').replaceAll('//', '/').toLowerCase()
+        if (path === asked.path || !path.startsWith('/admin')) return
+        asked.path = path
+        asked.headers['authorization'] = `Bearer ${adminToken}`
+      },
+    },
+    ['no other spelling of its path opens the admin plane'],
+  ],
+  [
+    'lets its refusals of the admin plane be kept',
+    { answer: ({ headers }) => headers.delete('cache-control') },
+    ['the admin plane is shut without a token', 'a wrong admin token is refused'],
+  ],
   [
     'is not there',
     { answer: (answered) => void (answered.status = 503) },

@@ -1,5 +1,6 @@
 // Every check, in the order in which they are made and shown.
 import type { Check } from './check.ts'
+import { adminChecks } from './checks/admin.ts'
 import { authenticationChecks } from './checks/authentication.ts'
 import { claudeCodeChecks } from './checks/claude-code.ts'
 import { corsChecks } from './checks/cors.ts'
@@ -12,6 +13,7 @@ import { modelChecks } from './checks/models.ts'
 export const checks: readonly Check[] = [
   ...healthChecks,
   ...authenticationChecks,
+  ...adminChecks,
   ...messageChecks,
   ...modelChecks,
   ...errorChecks,

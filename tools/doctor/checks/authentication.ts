@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { makeApiKey } from '../../../src/core/keys/api-key.ts'
 import type { Check } from '../check.ts'
 import { ensureError, smallRequest } from '../claude-shape.ts'
-import { ensure, NotApplicable } from '../failure.ts'
+import { ensure } from '../failure.ts'
 import { type Answer, ensureOk, type Target } from '../target.ts'
 
 const group = 'keys'
@@ -71,18 +71,6 @@ export const authenticationChecks: readonly Check[] = [
         'x-api-key': 'not-a-key',
         authorization: `Bearer ${target.key}`,
       })
-      ensureError(answer, UNAUTHENTICATED)
-    },
-  },
-  {
-    group,
-    name: 'a data-plane key does not open the admin plane',
-    sluiceOnly: true,
-    async run(target) {
-      const answer = await target.call('/admin/v1/tenants', {
-        headers: { authorization: `Bearer ${target.key}` },
-      })
-      if (answer.status === 404) throw new NotApplicable('this gateway has no admin plane')
       ensureError(answer, UNAUTHENTICATED)
     },
   },
