@@ -41,7 +41,8 @@ export function object<S extends Shape, Required extends keyof S & string = neve
     }
     const before = problems.length
     const entries = Object.entries(input).flatMap(([key, value]) => {
-      const path = name === '' ? key : `${name}.${key}`
+      const shown = showName(key)
+      const path = name === '' ? shown : `${name}.${shown}`
       const reader = Object.hasOwn(shape, key) ? shape[key] : undefined
       if (reader === undefined) problems.push(unknownField(path, shape))
       return reader === undefined ? [] : [[key, reader(value, path, problems)] as const]
@@ -114,4 +115,8 @@ const problemOf = (name: string, expected: string): string =>
   name === '' ? `The body: expected ${expected}` : `${name}: expected ${expected}`
 
 const unknownField = (path: string, shape: Shape): string =>
-  `${path.slice(0, 100)}: there is no such field (known are ${Object.keys(shape).join(', ')})`
+  `${path}: there is no such field (known are ${Object.keys(shape).join(', ')})`
+
+/** A name that is not ours may be anything, and must not read as something else. */
+const showName = (key: string): string =>
+  /^\w{1,40}$/.test(key) ? key : JSON.stringify(key.slice(0, 40))

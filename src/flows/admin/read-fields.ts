@@ -5,6 +5,9 @@ import { readBody } from '../read-body.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
+/** More than these help nobody. */
+const MAX_PROBLEMS = 10
+
 /** The bytes as text; empty where there is no body. */
 export async function readAdminBody(request: Request): Promise<string> {
   const type = request.headers.get('content-type')
@@ -27,7 +30,12 @@ export async function readAdminBody(request: Request): Promise<string> {
 export function parseFields<T>(reader: Reader<T>, body: string): T {
   const read = readFields(reader, parseJson(body === '' ? '{}' : body))
   if (read.kind === 'read') return read.value
-  throw new GatewayError('invalid_request', read.problems.join('; '))
+  const shown = read.problems.slice(0, MAX_PROBLEMS)
+  const more = read.problems.length - shown.length
+  throw new GatewayError(
+    'invalid_request',
+    [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; '),
+  )
 }
 
 function parseJson(body: string): unknown {

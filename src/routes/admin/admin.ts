@@ -44,6 +44,13 @@ const door = (services: Services): MiddlewareHandler<AdminEnv> => {
     const admin = openAdminRequest(services, scope, { actor, request: c.req.raw })
     c.set('admin', admin)
     await next()
+    if (c.error instanceof GatewayError && c.error.reason === 'store_unavailable') {
+      services.log({
+        event: 'admin_store_failed',
+        request_id: scope.requestId,
+        error: String(c.error.cause),
+      })
+    }
     const bookmark = admin.session.bookmark()
     if (bookmark !== null) c.res.headers.set('sluice-bookmark', bookmark)
   }

@@ -87,6 +87,22 @@ describe('the door of the admin plane', () => {
     expect(answer.status).toBe(404)
   })
 
+  it('says that the database is down, in the answer and in the log, and no more', async () => {
+    const all = vi.spyOn(house.db, 'prepare').mockImplementation(() => {
+      throw new Error('database is locked')
+    })
+    const answer = await house.ask('GET /tiers')
+    all.mockRestore()
+    expect([answer.status, answer.headers.get('sluice-reason')]).toEqual([503, 'store_unavailable'])
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(JSON.stringify(answer.body)).not.toContain('locked')
+    expect(house.log).toContainEqual({
+      event: 'admin_store_failed',
+      request_id: answer.headers.get('request-id'),
+      error: 'Error: database is locked',
+    })
+  })
+
   it('takes the method as it is, whatever a header says', async () => {
     const body = { requests_per_minute: 1 }
     for (const name of ['x-http-method-override', 'x-http-method', 'x-method-override']) {

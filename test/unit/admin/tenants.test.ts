@@ -154,6 +154,12 @@ describe('a tenant', () => {
     expect(dataOf(await house.ask('GET /tenants'))).toHaveLength(before)
   })
 
+  it('with a hundred things wrong is told of the first ten', async () => {
+    const body = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`wrong_${at}`, 1]))
+    const message = messageOf(await house.ask('POST /tenants', { body }))
+    expect(message).toMatch(/^wrong_0: .*; wrong_9: [^;]*; and 92 more$/)
+  })
+
   it.each([
     'https://hooks.acme.test/a?b=c',
     'https://hooks.acme.test:8443',
