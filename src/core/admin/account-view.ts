@@ -39,14 +39,10 @@ export function viewAccounts({ settings, stored, unusable, baseUrl }: ViewSource
   return views.toSorted((a, b) => (a.account.id < b.account.id ? -1 : 1))
 }
 
-/** Null: calls go there. */
-export function reasonNotUsed(view: AccountView, gate: GateSnapshot | null): string | null {
-  if (view.problem !== null) return 'credential_unusable'
-  if (gate === null) return 'gate_unavailable'
-  if (view.account.draining) return 'draining'
-  if (gate.hold !== null) return gate.hold
-  if (gate.state !== 'closed') return gate.state
-  return gate.in_use >= gate.limit ? 'full' : null
+/** Why calls do not go there, and until when if that is known; null: they do. */
+const unusedOf = (view: AccountView, gate: GateSnapshot | null): GateSnapshot['unused'] => {
+  if (view.problem !== null) return { reason: 'credential_unusable', until: null }
+  return gate === null ? { reason: 'gate_unavailable', until: null } : gate.unused
 }
 
 /** @param gate null: it cannot be reached */
@@ -54,7 +50,7 @@ export function showAccount(view: AccountView, gate: GateSnapshot | null) {
   const { account, source, problem, stored } = view
   return {
     ...(gate ?? unknownGate(view)),
-    not_used_because: reasonNotUsed(view, gate),
+    unused: unusedOf(view, gate),
     problem,
     source,
     backup: account.backup,

@@ -110,7 +110,7 @@ describe('a gate by hand', () => {
     await admin('PATCH /accounts/added', { draining: true })
     expect(await accountOfNext()).toBe('given')
     const opened = await admin('POST /accounts/given/open')
-    expect(opened.body).toMatchObject({ state: 'open', not_used_because: 'manual' })
+    expect(opened.body).toMatchObject({ state: 'open', hold: 'manual', unused: { reason: 'open' } })
     const refused = await ask()
     expect([refused.status, refused.headers['sluice-reason']]).toEqual([503, 'accounts_open'])
     expect(errorOf(refused).error.type).toBe('overloaded_error')

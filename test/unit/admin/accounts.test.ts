@@ -44,7 +44,7 @@ describe('adding an account', () => {
       hold: null,
       organization: null,
       shares_organization_with: [],
-      not_used_because: null,
+      unused: null,
       problem: null,
       source: 'added',
       backup: false,
@@ -182,7 +182,7 @@ describe('changing an account', () => {
       weight: 8,
       max_concurrent: 4,
       draining: true,
-      not_used_because: 'draining',
+      unused: { reason: 'draining' },
     })
   })
 
@@ -214,7 +214,7 @@ describe('changing an account', () => {
     expect((await house.ask('GET /accounts/default')).body).toMatchObject({
       draining: false,
       draining_since: null,
-      not_used_because: null,
+      unused: null,
     })
   })
 
@@ -284,8 +284,10 @@ describe('working a gate by hand', () => {
   test('is said in the timeline with its cause, and in the audit trail', async () => {
     for (const operation of ['open', 'close', 'reset']) {
       const answer = await house.ask(`POST /accounts/default/${operation}`)
-      expect([answer.status, answer.body['state'], answer.body['not_used_because']]).toEqual(
-        operation === 'open' ? [200, 'open', 'manual'] : [200, 'closed', null],
+      expect([answer.status, answer.body['state'], answer.body['unused']]).toEqual(
+        operation === 'open'
+          ? [200, 'open', { reason: 'open', until: null }]
+          : [200, 'closed', null],
       )
     }
     const timeline = await house.ask('GET /accounts/default/timeline')
@@ -330,11 +332,11 @@ describe('an account whose credential cannot be opened', () => {
     await house.ask('POST /accounts', { body: ADDED })
     house.db.exec("UPDATE accounts SET base_url = 'https://evil.test'")
     expect((await house.ask('GET /accounts/east')).body).toMatchObject({
-      not_used_because: 'credential_unusable',
+      unused: { reason: 'credential_unusable' },
       problem: 'its credential, id or base_url was changed in the database',
     })
     await house.ask('PATCH /accounts/east', { body: { api_key: SECRET } })
-    expect((await house.ask('GET /accounts/east')).body).toMatchObject({ not_used_because: null })
+    expect((await house.ask('GET /accounts/east')).body).toMatchObject({ unused: null })
     house.db.exec("UPDATE accounts SET sealed_key = 'zz'")
     expect((await house.ask('DELETE /accounts/east')).status).toBe(200)
   })
