@@ -68,6 +68,7 @@ async function openStream(
   watch: Watch,
 ): Promise<Attempt> {
   const meter = openMeter(call.kind)
+  watch.tellOutput(() => meter.usage()?.outputTokens ?? 0)
   const head: Uint8Array[] = []
   try {
     while (meter.events === 0) {

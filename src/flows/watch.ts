@@ -2,7 +2,7 @@
 // it, set to what is due next, so that a chunk of a stream costs no timer.
 import type { FailureCause } from '../core/admission/admission.ts'
 import { holdsUntil, type LeaseTimes } from '../core/admission/hold-on.ts'
-import type { LeaseStanding } from '../ports.ts'
+import type { LeaseProgress, LeaseStanding } from '../ports.ts'
 
 export interface WatchSettings extends LeaseTimes {
   readonly connectTimeoutMs: number
@@ -20,7 +20,7 @@ export interface WatchOptions {
   now(): number
   /** Resolves once upstream takes connections. */
   reach(signal: AbortSignal): Promise<void>
-  renew(progress: { readonly answering: boolean }): Promise<LeaseStanding>
+  renew(progress: LeaseProgress): Promise<LeaseStanding>
 }
 
 /** `lease_lost`: the gate may have given the slot to another call, so this one must not go on. */
@@ -49,6 +49,7 @@ export class Watch {
   #heldUntil: number
   #pingAt = Infinity
   #onSilence: (() => void) | null = null
+  #countOutput: () => number = () => 0
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -79,6 +80,11 @@ export class Watch {
     this.#onSilence = onSilence
     this.#pingAt = this.#options.now() + this.#options.settings.pingMs
     this.#arm(this.#options.now())
+  }
+
+  /** From now on, each renewal tells how many tokens the stream has produced: long ones drain the account's bucket. */
+  tellOutput(countTokens: () => number): void {
+    this.#countOutput = countTokens
   }
 
   interrupt(interruption: Interruption): void {
@@ -130,7 +136,8 @@ export class Watch {
     }
     if (now >= this.#renewAt) {
       this.#renewAt = now + this.#options.settings.leaseRenewMs
-      void this.#options.renew({ answering: this.#hasAnswered }).then(this.#renewed)
+      const progress = { answering: this.#hasAnswered, outputTokens: this.#countOutput() }
+      void this.#options.renew(progress).then(this.#renewed)
     }
     if (now >= this.#pingAt) {
       this.#pingAt = now + this.#options.settings.pingMs

@@ -158,3 +158,24 @@ describe('a lease', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 })
+
+it('tells with each renewal what its stream has produced by then', async () => {
+  const told: (number | undefined)[] = []
+  let produced = 0
+  const watch = new Watch({
+    settings: { ...SETTINGS, ...patient, idleTimeoutMs: 1e6 },
+    callerSignal: new AbortController().signal,
+    leaseExpiresAt: 60_000,
+    now: Date.now,
+    reach: async () => {},
+    renew: ({ outputTokens }) => answers(told.push(outputTokens)),
+  })
+  await vi.advanceTimersByTimeAsync(20_000)
+  watch.tellOutput(() => produced)
+  produced = 700
+  await vi.advanceTimersByTimeAsync(20_000)
+  produced = 1_900
+  await vi.advanceTimersByTimeAsync(20_000)
+  watch.stop()
+  expect(told).toEqual([0, 700, 1_900])
+})
