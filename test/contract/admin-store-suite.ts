@@ -71,7 +71,7 @@ export interface OpenedStores {
   /** What the data plane reads of the same database. */
   readonly keys: KeyStore
   /** Runs one statement on it. */
-  execute(sql: string): Promise<unknown>
+  readonly execute: (sql: string) => Promise<unknown>
 }
 
 export function describeAdminStore(adapter: string, open: () => Promise<OpenedStores>): void {
