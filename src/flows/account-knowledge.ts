@@ -25,6 +25,7 @@ export class AccountKnowledge {
   readonly #leases = new Map<string, string>()
   readonly #loads = new Map<string, number>()
   readonly #shut = new Map<string, Shut>()
+  readonly #organizations = new Map<string, string>()
 
   admitted(account: string, modelClass: string, leaseId: string): void {
     this.#shut.delete(keyOf(account, modelClass))
@@ -54,6 +55,21 @@ export class AccountKnowledge {
     }
     const until = Math.min(retryAt ?? Infinity, now + BELIEVED_MS)
     this.#shut.set(keyOf(account, modelClass), { until, isUsable: reason === 'throttled' })
+  }
+
+  /** Whether that is news. */
+  belongs(account: string, organization: string): boolean {
+    if (this.#organizations.get(account) === organization) return false
+    this.#organizations.set(account, organization)
+    return true
+  }
+
+  /** The other accounts of its organization, as far as they have been answered here. */
+  sharersOf(account: string): readonly string[] {
+    const own = this.#organizations.get(account)
+    return [...this.#organizations].flatMap(([id, organization]) =>
+      id !== account && organization === own ? [id] : [],
+    )
   }
 
   loadOf(account: string): number {

@@ -27,6 +27,7 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
   const entered = await enterCall(services, asked)
   if (entered === null) throw callerGone()
   const { call } = entered
+  const { timing } = call.scope
   const tries: Tries = { candidates: entered.candidates, failed: [] }
   let held: Held = entered.held
   let queuedMs = 0
@@ -41,7 +42,7 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
     }
     const sentAt = services.now()
     const sent = await sendAttempt(services, call, held)
-    call.scope.timing.upstreamMs = services.now() - sentAt
+    timing.upstreamMs = (timing.upstreamMs ?? 0) + services.now() - sentAt
     const verdict = judgeAttempt(services, call, sent)
     if (verdict.kind === 'stream') return renderStream(services, call, { held, verdict, facts })
     settleCall(services, call, held, verdict.end)

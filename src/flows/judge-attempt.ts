@@ -117,6 +117,7 @@ function judgeWhole(
     ...endWith(call, judgement.outcome, spent),
     rate: parseRateObservation(response.headers, now),
     severed,
+    organization: organizationOf(response.headers),
   }
   const answered: AnsweredAttempt = {
     kind: 'answered',
@@ -153,15 +154,25 @@ export function endOfStream(
     ...endWith(call, outcome, spentOf(stream.meter)),
     rate: parseRateObservation(response.headers, services.now()),
     severed: stream.watch.interruption !== null,
+    organization: organizationOf(response.headers),
   }
 }
 
 const endWith = (call: Call, outcome: Outcome, spent: Spent | null): AttemptEnd => ({
   outcome,
   rate: null,
+  organization: null,
   usage: spent === null ? null : recordUsage(call, spent),
   severed: false,
 })
+
+/** Limits are those of an organization, or of a workspace in it. */
+function organizationOf(headers: Headers): string | null {
+  const organization = headers.get('anthropic-organization-id')
+  if (organization === null) return null
+  const workspace = headers.get('anthropic-workspace-id')
+  return workspace === null ? organization : `${organization}/${workspace}`
+}
 
 function spentOf(meter: Meter | null): Spent | null {
   const usage = meter?.usage() ?? null

@@ -6,10 +6,13 @@ import type { Services } from '../ports.ts'
 import { knowledgeOf } from './account-knowledge.ts'
 import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
+import { shareOrganization } from './share-organization.ts'
 
 export interface AttemptEnd {
   readonly outcome: Outcome
   readonly rate: RateObservation | null
+  /** Whose limits these are; null: the answer does not say. */
+  readonly organization: string | null
   readonly usage: UsageRecord | null
   /** True: we cut the connection, so Claude counts the call until it notices. */
   readonly severed: boolean
@@ -45,7 +48,16 @@ export function settleCall(services: Services, call: Call, held: Held, end: Atte
   knowledgeOf(services).ended(held.lease.id)
   const { outcome, rate, usage } = end
   const { id: leaseId, epoch } = held.lease
-  const settlement = { leaseId, epoch, outcome, rate, usage, tokens: countTokens(usage) }
+  const organization = shareOrganization(services, call, held, end)
+  const settlement = {
+    leaseId,
+    epoch,
+    outcome,
+    rate,
+    usage,
+    tokens: countTokens(usage),
+    ...(organization === undefined ? {} : { organization }),
+  }
   const settle = (): Promise<void> =>
     services.gates.settle(held.account, settlement, call.scope.waits)
   const settled = (end.severed ? pause(NOTICED_AFTER_MS).then(settle) : settle()).catch(

@@ -1,0 +1,72 @@
+// Accounts that turn out to belong to one organization and workspace draw on the same limits: what an answer to one says
+// of an empty bucket, or of a 429, holds for the others. Their gates are told then, and only then, beside the settlement.
+import type { RateObservation } from '../core/admission/admission.ts'
+import { modelClass } from '../core/answering/model-class.ts'
+import type { Services } from '../ports.ts'
+import { type AccountKnowledge, knowledgeOf } from './account-knowledge.ts'
+import type { Held } from './ask-gate.ts'
+import type { Call } from './call.ts'
+import type { AttemptEnd } from './settle-call.ts'
+
+/** The organization where this isolate had not heard of it yet: the account's own gate is told once. */
+export function shareOrganization(
+  services: Services,
+  call: Call,
+  { account }: Held,
+  end: AttemptEnd,
+): string | undefined {
+  const { organization } = end
+  if (organization === null) return undefined
+  const knowledge = knowledgeOf(services)
+  const isNew = knowledge.belongs(account.id, organization)
+  if (isNew || isExhausted(end)) {
+    const others = knowledge.sharersOf(account.id)
+    if (others.length > 0) {
+      if (isNew) {
+        services.log({
+          event: 'accounts_share_organization',
+          organization,
+          accounts: [account.id, ...others].join(','),
+        })
+      }
+      call.scope.defer(tellOthers(services, call, { account: account.id, others, end }))
+    }
+  }
+  return isNew ? organization : undefined
+}
+
+interface News {
+  readonly account: string
+  readonly others: ReturnType<AccountKnowledge['sharersOf']>
+  readonly end: AttemptEnd
+}
+
+async function tellOthers(
+  services: Services,
+  call: Call,
+  { account, others, end }: News,
+): Promise<void> {
+  const accounts = await services.accounts.usable()
+  const { outcome, rate, organization } = end
+  if (organization === null) return
+  const isUsedUp = isExhausted(end)
+  await Promise.all(
+    accounts
+      .filter(({ id }) => others.includes(id))
+      .map((other) =>
+        services.gates.observe(other, {
+          account,
+          organization,
+          modelClass: modelClass(call.model),
+          rate: isUsedUp ? rate : null,
+          retryAfterMs: outcome.kind === 'throttled' ? outcome.retryAfterMs : null,
+        }),
+      ),
+  )
+}
+
+const isExhausted = ({ outcome, rate }: AttemptEnd): boolean =>
+  outcome.kind === 'throttled' || (rate !== null && isEmpty(rate))
+
+const isEmpty = ({ requests, inputTokens, outputTokens, tokens }: RateObservation): boolean =>
+  [requests, inputTokens, outputTokens, tokens].some((dimension) => dimension?.remaining === 0)
