@@ -37,8 +37,14 @@ export interface AuthenticatorOptions {
   readonly readTimeoutMs?: number
 }
 
-/** `defer` keeps a shared read alive when the caller that began it leaves. */
-export type Authenticator = (headers: Headers, defer?: Defer) => Promise<AuthResult>
+export interface Circumstances {
+  /** Keeps a shared read alive when the caller that began it leaves. */
+  readonly defer?: Defer
+  /** True: a key that this isolate does not remember is none, and the store is not asked. */
+  readonly onlyKnown?: boolean
+}
+
+export type Authenticator = (headers: Headers, around?: Circumstances) => Promise<AuthResult>
 
 const MAX_ENTRIES = 10_000
 const READ_TIMEOUT_MS = 2_000
@@ -56,12 +62,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     maxEntries: options.maxEntries ?? MAX_ENTRIES,
     readTimeoutMs: options.readTimeoutMs ?? READ_TIMEOUT_MS,
   })
-  const checkKey = async (presented: string | null, defer?: Defer): Promise<AuthResult> => {
+  const checkKey = async (presented: string | null, around: Circumstances): Promise<AuthResult> => {
     const read = readApiKey(presented)
     if (read.kind !== 'key') return refused(`key_${read.kind}`)
     const [hashes, found] = await Promise.all([
       Promise.all(hashers.map((hash) => hash(read.key.text))),
-      findIn(known, read.key.id, defer),
+      findIn(known, read.key.id, around),
     ])
     if (found === 'unavailable') return refused('store_unavailable')
     // All are compared, so that a key under the previous pepper or a former secret takes no longer.
@@ -74,7 +80,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return isOver ? refused('key_expired') : letIn(found, options.now())
     }
     const [current] = hashes
-    if (matches[0] === false && current !== undefined) defer?.(renewHash(found, current))
+    if (matches[0] === false && current !== undefined) around.defer?.(renewHash(found, current))
     return letIn(found, options.now())
   }
   /** Best effort, and once here: the next isolate that meets this key tries again. */
@@ -85,30 +91,37 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       renewed.delete(keyId)
     })
   }
-  const checkToken = async (text: string, defer?: Defer): Promise<AuthResult> => {
+  const checkToken = async (text: string, around: Circumstances): Promise<AuthResult> => {
     const opened = await options.seal.open(text)
     if (opened.kind !== 'token') return refused(`token_${opened.kind}`)
     const { tenant, keyId, grant } = opened.token
+    // Its signature is proof enough that it is no guess.
     if (grant.expiresAt <= options.now()) return refused('token_expired')
-    const found = await findIn(known, keyId, defer)
+    const found = await findIn(known, keyId, { ...around, onlyKnown: false })
     if (found === 'unavailable') return refused('store_unavailable')
     // Signed by us, so there was such a key.
     if (found === null || found.tenant !== tenant) return refused('key_revoked')
     return letIn(found, options.now(), grant)
   }
-  return (headers, defer) => {
+  return (headers, around = {}) => {
     const presented = presentedKey(headers)
     return presented?.startsWith(BROWSER_TOKEN_PREFIX) === true
-      ? checkToken(presented, defer)
-      : checkKey(presented, defer)
+      ? checkToken(presented, around)
+      : checkKey(presented, around)
   }
 }
 
 const comparedWith = (hashes: readonly string[], stored: string): readonly boolean[] =>
   hashes.map((hash) => equalInConstantTime(hash, stored))
 
-const findIn = (known: ReadThrough<StoredKey | null>, keyId: string, defer: Defer | undefined) =>
-  known.find(keyId, defer).catch(() => 'unavailable' as const)
+async function findIn(
+  known: ReadThrough<StoredKey | null>,
+  keyId: string,
+  { defer, onlyKnown = false }: Circumstances,
+): Promise<StoredKey | null | 'unavailable'> {
+  if (onlyKnown) return known.peek(keyId) ?? null
+  return known.find(keyId, defer).catch(() => 'unavailable' as const)
+}
 
 function letIn(key: StoredKey, now: number, token?: TokenGrant): AuthResult {
   const reason = refusalOf(key, now)

@@ -5,14 +5,9 @@ import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
 import { mayUseModel } from '../core/keys/allowed-models.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
 import { GatewayError } from '../core/errors.ts'
-import { allowsAddress } from '../core/keys/cidr.ts'
-import { namesOrigin } from '../core/keys/origin.ts'
 import type { Caller, Services } from '../ports.ts'
-import { type AuthenticatorOptions, createAuthenticator } from './authenticate.ts'
 import type { Call, CallKind, RequestScope } from './call.ts'
-import { peppersOf } from './hash-key.ts'
-import { refusalOfKey } from './refuse-key.ts'
-import type { TokenSeal } from './seal-token.ts'
+import type { Identifier } from './identify.ts'
 import { checkJsonHeaders, readBody } from './read-body.ts'
 
 const LANES: readonly Lane[] = ['low', 'normal', 'high']
@@ -82,54 +77,6 @@ export function describeCall(services: Services, source: CallSource): Call {
     isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     limits: null,
   }
-}
-
-export type Identifier = (request: Request, scope: RequestScope) => Promise<Caller>
-
-/** Who calls: the key or token, then the browser's origin. One for the isolate: it remembers the keys that it read. */
-export function createIdentifier(services: Services, seal: TokenSeal): Identifier {
-  const authenticate = createAuthenticator({
-    keys: takingAccountsAlong(services),
-    seal,
-    peppers: peppersOf(services.config.keys),
-    cacheMs: services.config.keys.cacheMs,
-    now: services.now,
-  })
-  return async (request, scope) => {
-    const startedAt = services.now()
-    const result = await authenticate(request.headers, (work) => scope.defer(work))
-    scope.timing.authMs = services.now() - startedAt
-    if (result.kind === 'refused') throw refusalOfKey(result.reason)
-    if (!allowsAddress(result.caller.ips, scope.address)) {
-      throw new GatewayError('ip_not_allowed', 'This key may not be used from this address')
-    }
-    if (!mayCallFrom(result.caller, request.headers.get('origin'))) {
-      throw new GatewayError('origin_not_allowed', `origin: ${NOT_FROM_THERE}`)
-    }
-    return result.caller
-  }
-}
-
-/** Keys and accounts are trusted equally long, so a key is read when the accounts are: both then, side by side. */
-function takingAccountsAlong({ keys, accounts }: Services): AuthenticatorOptions['keys'] {
-  return {
-    findKey(keyId) {
-      void accounts.usable()
-      return keys.findKey(keyId)
-    },
-    replaceHash: (keyId, change) => keys.replaceHash(keyId, change),
-  }
-}
-
-const NOT_FROM_THERE = 'this key or token may not be used from there'
-
-/**
- * A key without origins is closed to pages and open to servers. A token is for pages of its one origin, so a call that
- * names none is not what it was lent for; where its key lists origins, it is held to these as well.
- */
-function mayCallFrom({ origins, token }: Caller, origin: string | null): boolean {
-  if (token === undefined) return origin === null || namesOrigin(origins, origin)
-  return origin === token.origin && (origins === null || namesOrigin(origins, origin))
 }
 
 export async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {

@@ -18,6 +18,8 @@ export interface ReadThroughOptions<T> {
 export interface ReadThrough<T> {
   /** Throws when the store does not answer and nothing is remembered. */
   find(name: string, defer?: Defer): Promise<T>
+  /** What is remembered and still trusted. */
+  peek(name: string): T | undefined
 }
 
 interface Entry<T> {
@@ -100,6 +102,7 @@ export function createReadThrough<T>(options: ReadThroughOptions<T>): ReadThroug
   }
 
   return {
+    peek: (name) => findFresh(name)?.value,
     async find(name, defer) {
       const fresh = findFresh(name)
       if (fresh === undefined) return readShared(name, defer)

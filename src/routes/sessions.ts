@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { GatewayError } from '../core/errors.ts'
 import { checkJsonHeaders, readBody } from '../flows/read-body.ts'
-import type { Identifier } from '../flows/read-call.ts'
+import type { Identifier } from '../flows/identify.ts'
 import {
   deleteSession,
   extendSession,

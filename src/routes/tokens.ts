@@ -4,7 +4,7 @@ import type { AppEnv } from '../app.ts'
 import { readTokenRequest } from '../core/keys/token-request.ts'
 import { GatewayError } from '../core/errors.ts'
 import { issueToken, type TokenOffice } from '../flows/issue-token.ts'
-import type { Identifier } from '../flows/read-call.ts'
+import type { Identifier } from '../flows/identify.ts'
 import { readJson } from '../flows/read-json.ts'
 
 const MAX_BODY_BYTES = 16 * 1024

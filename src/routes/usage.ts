@@ -1,7 +1,7 @@
 // What the calling tenant may spend, has left and has spent.
 import { Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
-import type { Identifier } from '../flows/read-call.ts'
+import type { Identifier } from '../flows/identify.ts'
 import { parseUsageQuery, reportUsage } from '../flows/report-usage.ts'
 import type { Services } from '../ports.ts'
 

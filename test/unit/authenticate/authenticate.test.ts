@@ -107,6 +107,21 @@ describe('a caller', () => {
     expect(await authenticate(withKey(key.text))).toEqual(refused('key_unknown'))
   })
 
+  test('is known under the previous pepper, and stored anew under the current one', async () => {
+    const current = 'q'.repeat(32)
+    const replaceHash = vi.spyOn(store, 'replaceHash')
+    const deferred: Promise<unknown>[] = []
+    const authenticate = authenticator({ peppers: [current, PEPPER] })
+    const ask = () => authenticate(withKey(key.text), { defer: (work) => void deferred.push(work) })
+    expect(await ask()).toMatchObject({ kind: 'caller' })
+    expect(await ask()).toMatchObject({ kind: 'caller' })
+    await Promise.all(deferred)
+    expect(replaceHash).toHaveBeenCalledTimes(1)
+    // From now on the previous pepper may go.
+    const after = authenticator({ peppers: [current] })
+    expect(await after(withKey(key.text))).toMatchObject({ kind: 'caller' })
+  })
+
   test.each<[Partial<StoredKey>, string]>([
     [{ disabled: true }, 'key_revoked'],
     [{ expiresAt: 1_000_000 }, 'key_expired'],
@@ -145,7 +160,9 @@ describe('a caller', () => {
     const replaceHash = vi.spyOn(store, 'replaceHash')
     const deferred: Promise<unknown>[] = []
     const authenticate = authenticator({ peppers: ['q'.repeat(32), PEPPER] })
-    const result = await authenticate(withKey(key.text), (work) => void deferred.push(work))
+    const result = await authenticate(withKey(key.text), {
+      defer: (work) => void deferred.push(work),
+    })
     await Promise.all(deferred)
     expect(result).toMatchObject({ kind: 'caller' })
     expect(replaceHash).not.toHaveBeenCalled()
@@ -221,10 +238,10 @@ describe('the store', () => {
     const authenticate = authenticator()
     const deferred: Promise<unknown>[] = []
     const defer = (work: Promise<unknown>) => void deferred.push(work)
-    await authenticate(withKey(key.text), defer)
+    await authenticate(withKey(key.text), { defer })
     now += CACHE_MS * 0.8
     deferred.length = 0
-    await authenticate(withKey(key.text), defer)
+    await authenticate(withKey(key.text), { defer })
     await Promise.all(deferred)
     expect(findKey).toHaveBeenCalledTimes(2)
     now += CACHE_MS * 0.5
@@ -235,11 +252,11 @@ describe('the store', () => {
   test('that fails leaves known keys until their time, and refuses the others as unavailable', async () => {
     const authenticate = authenticator()
     const defer = (work: Promise<unknown>) => void work
-    await authenticate(withKey(key.text), defer)
+    await authenticate(withKey(key.text), { defer })
     findKey.mockRejectedValue(new Error('down'))
     now += CACHE_MS - 1
     expect(await authenticate(withKey(stranger.text))).toEqual(refused('store_unavailable'))
-    expect(await authenticate(withKey(key.text), defer)).toMatchObject({ kind: 'caller' })
+    expect(await authenticate(withKey(key.text), { defer })).toMatchObject({ kind: 'caller' })
     now += 1
     expect(await authenticate(withKey(key.text))).toEqual(refused('store_unavailable'))
     findKey.mockRestore()
