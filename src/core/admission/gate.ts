@@ -12,7 +12,7 @@ import {
   type OpenDoor,
 } from './door.ts'
 import { classOf, noteBreaker, type Gate, type Resolution } from './gate-state.ts'
-import { giveRetryBack, grant, pump } from './grant.ts'
+import { giveRetryBack, grant, pump, undoGrant } from './grant.ts'
 import { advanceHold } from './hold.ts'
 import {
   adoptLease,
@@ -106,11 +106,13 @@ export function cancel(gate: Gate, ticket: string, at: Moment): Resolution[] {
   const waiter = leaveQueue(gate.queue, ticket)
   if (waiter !== null) {
     rememberEnded(gate.leases, ticket)
-    giveRetryBack(gate, waiter)
+    if (isRetry(waiter.ask)) giveRetryBack(gate)
     const queuedMs = at.now - waiter.since
     resolved.push({ ticket, admission: refusal('cancelled', null, queuedMs) })
     return resolved
   }
+  const lease = gate.leases.held.get(ticket)
+  if (lease !== undefined) undoGrant(gate, lease, at.now)
   const ignored = { kind: 'ignored' } as const
   const empty = { leaseId: ticket, epoch: gate.epoch, outcome: ignored, rate: null, usage: null }
   resolved.push(...settle(gate, { settlement: empty, witness: null }, at))

@@ -10,7 +10,7 @@ import {
 } from './door.ts'
 import { classOf, type Gate, type Resolution } from './gate-state.ts'
 import { holdLease, leaseAnswer, type HeldLease } from './leases.ts'
-import { chargeCall } from './rate.ts'
+import { chargeCall, unchargeCall } from './rate.ts'
 import { isRetry, refundRetry } from './retry-budget.ts'
 import { leaseHorizonAt, reserve } from './reservation.ts'
 import { chooseNext, takeChoice, takeExpired, takeWhere, type Waiter } from './wait-queue.ts'
@@ -37,6 +37,7 @@ export function grant(
     granted: {
       breakerGeneration: breaker.generation,
       accountGeneration: gate.accountGeneration,
+      isRetry: isRetry(ask),
       estimatedInputTokens: ask.estimatedInputTokens,
       charged: chargeCall(rate, ask.estimatedInputTokens, now),
     },
@@ -55,6 +56,14 @@ export function grant(
     ticket: ask.ticket,
     admission: { kind: 'admitted', lease: answer, queuedMs, probe: lease.probe },
   }
+}
+
+/** The call of this lease was never made: what it was charged for comes back, its slot is not this function's. */
+export function undoGrant(gate: Gate, lease: HeldLease, now: number): void {
+  const { granted } = lease
+  if (granted === null) return
+  unchargeCall(classOf(gate, lease.modelClass).rate, granted.estimatedInputTokens, now)
+  if (granted.isRetry) giveRetryBack(gate)
 }
 
 /** Lets go whoever need not wait any longer: the expired, the refused, and the next ones for each free slot. */
@@ -80,15 +89,14 @@ export function pump(gate: Gate, at: Moment): Resolution[] {
 
 const dropExpired = (gate: Gate, now: number): Resolution[] =>
   takeExpired(gate.queue, now).map((waiter) => {
-    giveRetryBack(gate, waiter)
     const { ask, since } = waiter
+    if (isRetry(ask)) giveRetryBack(gate)
     const admission = refusal('queue_timeout', slotExpectedAt(gate, now), now - since)
     return { ticket: ask.ticket, admission }
   })
 
-/** A retry that waited and was not let in was none. */
-export function giveRetryBack(gate: Gate, { ask }: Waiter): void {
-  if (!isRetry(ask)) return
+/** A retry that was not made was none. */
+export function giveRetryBack(gate: Gate): void {
   gate.retryBalance = refundRetry(gate.retryBalance, gate.settings.retryBudgetRatio)
 }
 
@@ -110,6 +118,8 @@ const dropRefused = (gate: Gate, now: number): Resolution[] => {
     resolved.push({ ticket: ask.ticket, admission: refusal(reason, retryAt, now - since) })
     return true
   }
-  for (const waiter of takeWhere(gate.queue, turnAway)) giveRetryBack(gate, waiter)
+  for (const { ask } of takeWhere(gate.queue, turnAway)) {
+    if (isRetry(ask)) giveRetryBack(gate)
+  }
   return resolved
 }

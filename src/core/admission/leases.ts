@@ -27,6 +27,7 @@ export interface HeldLease {
 export interface GrantMark {
   readonly breakerGeneration: number
   readonly accountGeneration: number
+  readonly isRetry: boolean
   readonly estimatedInputTokens: number
   /** What the class had been charged in all, this call included: see rate.ts. */
   readonly charged: ChargeTotals | null

@@ -82,6 +82,12 @@ export function chargeCall(
   return { ...rate.charged }
 }
 
+/** It was charged for a call that was then never made. */
+export function unchargeCall(rate: RateState, estimatedInputTokens: number, now: number): void {
+  charge(rate, 'requests', -1, now)
+  charge(rate, 'inputTokens', -estimatedInputTokens, now)
+}
+
 const charge = (rate: RateState, name: DimensionName, amount: number, now: number): void => {
   rate.charged[name] += amount
   const bucket = rate[name]

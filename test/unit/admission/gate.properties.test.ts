@@ -13,6 +13,8 @@ import {
 } from '../../../src/core/admission/gate.ts'
 import { readLimit } from '../../../src/core/admission/limit.ts'
 import { closeByHand, openByHand, resetByHand } from '../../../src/core/admission/operate.ts'
+import { observe } from '../../../src/core/admission/observe.ts'
+import { retryCap } from '../../../src/core/admission/retry-budget.ts'
 import { LANES } from '../../../src/core/admission/wait-queue.ts'
 import { aGate, ask, at, gateSettings, settlement } from '../../support/admission.ts'
 import {
@@ -114,13 +116,30 @@ const event = fc.oneof(
       waitMs: fc.constantFrom(0, 50, 2_000),
       lane: fc.constantFrom(...LANES),
       model: fc.constantFrom('sonnet', 'opus'),
+      attempt: fc.constantFrom(1, 2),
     }),
   },
   {
     weight: 8,
     arbitrary: fc.record({ kind: fc.constant('settle' as const), index: fc.nat(), outcome }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('renew' as const), index: fc.nat() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('renew' as const),
+      index: fc.nat(),
+      outputTokens: fc.nat({ max: 5_000 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('observe' as const),
+      account: fc.constantFrom('b', 'c'),
+      remaining: fc.nat({ max: 3 }),
+      organization: fc.constantFrom('org', 'org', 'other'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), index: fc.nat() }) },
   {
     weight: 3,
@@ -170,8 +189,8 @@ function play(run: Run, each: GateEvent): void {
     if (each.kind === 'admit') {
       const ticket = `k${run.tickets.length}`
       run.tickets.push(ticket)
-      const { waitMs: maxWaitMs, lane, model: modelClass } = each
-      const change = { limit: MAX_CONCURRENT, maxWaitMs, lane, modelClass, tenant: lane }
+      const { waitMs: maxWaitMs, lane, model: modelClass, attempt } = each
+      const change = { limit: MAX_CONCURRENT, maxWaitMs, lane, modelClass, tenant: lane, attempt }
       return admit(gate, ask(ticket, change), moment)
     }
     if (each.kind === 'settle') {
@@ -182,7 +201,14 @@ function play(run: Run, each: GateEvent): void {
     if (each.kind === 'renew') {
       const leaseId = pick(each.index)
       if (!gate.leases.held.has(leaseId)) return []
-      return renew(gate, { leaseId, witness: null, answering: true }, moment)[1]
+      const { outputTokens } = each
+      return renew(gate, { leaseId, witness: null, answering: true, outputTokens }, moment)[1]
+    }
+    if (each.kind === 'observe') {
+      const { account, organization, remaining } = each
+      const rate = { requests: { limit: 60, remaining, resetAt: run.now + 3_000 } }
+      const told = { account, organization, modelClass: 'sonnet', rate, retryAfterMs: 2_000 }
+      return observe(gate, told, moment)
     }
     if (each.kind === 'pass') {
       run.now += each.ms
@@ -203,6 +229,8 @@ function checkGate({ gate, answered }: Run): void {
   for (const waiting of gate.queue.byTenant.values()) {
     expect(waiting).toBeLessThanOrEqual(gate.settings.queuePerTenant)
   }
+  expect(gate.retryBalance).toBeGreaterThanOrEqual(0)
+  expect(gate.retryBalance).toBeLessThanOrEqual(retryCap(gate.settings.retryBudgetRatio))
   for (const { breaker } of gate.classes.values()) {
     if (breaker.phase.kind !== 'half_open') continue
     expect(breaker.phase.probes.size).toBeLessThanOrEqual(gate.settings.breakerProbes)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { restoreGate, toRecord } from '../../../src/core/admission/gate-record.ts'
 import type { Gate } from '../../../src/core/admission/gate-state.ts'
-import { advance, cancel } from '../../../src/core/admission/gate.ts'
+import { advance, cancel, settle } from '../../../src/core/admission/gate.ts'
 import { openByHand, resetByHand } from '../../../src/core/admission/operate.ts'
 import { openingBalance, retryCap } from '../../../src/core/admission/retry-budget.ts'
 import {
@@ -14,6 +14,7 @@ import {
   gateSettings,
   passes,
   served,
+  settlement,
   throttled,
   type AskChange,
 } from '../../support/admission.ts'
@@ -100,6 +101,20 @@ describe('the retry budget of a gate', () => {
     leave(gate)
     expect(gate.queue.byTicket.size).toBe(0)
     expect(gate.retryBalance).toBe(10)
+  })
+
+  test('gets back what a lease had taken that is cancelled, and so does its bucket', () => {
+    const gate = aGate()
+    asks(gate, 'seen', at(0))
+    const rate = { requests: { limit: 60, remaining: 5, resetAt: null } }
+    settle(gate, { settlement: settlement('seen', failed, { rate }), witness: null }, at(0))
+    asks(gate, 'lost', at(0), RETRY)
+    expect(gate.retryBalance).toBe(9)
+    expect(gate.classes.get('sonnet')?.rate.requests?.level).toBe(4)
+    cancel(gate, 'lost', at(0))
+    cancel(gate, 'lost', at(0))
+    expect(gate.retryBalance).toBe(10)
+    expect(gate.classes.get('sonnet')?.rate.requests?.level).toBe(5)
   })
 
   test('keeps what a waiter had taken that is let in', () => {
