@@ -227,7 +227,7 @@ export interface UpstreamCall {
   readonly method: string
   /** Path and query as the caller sent them. */
   readonly target: string
-  readonly headers: Headers
+  readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | null
   readonly signal: AbortSignal
 }

@@ -53,7 +53,7 @@ export interface Call {
   /** Path and query, as the caller sent them. */
   readonly target: string
   /** The caller's headers that go upstream, verbatim. */
-  readonly headers: Headers
+  readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | null
   /** Empty where the route names none. */
   readonly model: string

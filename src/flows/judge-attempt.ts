@@ -18,19 +18,20 @@ import type { AttemptEnd } from './settle-call.ts'
 import type { Meter } from './meter.ts'
 import type { BreakCause } from './watch.ts'
 import { recordUsage, type Spent } from './record-usage.ts'
+import { contentTypeOf, type UpstreamAnswer } from './upstream-answer.ts'
 
 export type Verdict = StreamingAttempt | AnsweredAttempt | FailedAttempt | LeftAttempt
 
 export interface StreamingAttempt {
   readonly kind: 'stream'
-  readonly response: Response
+  readonly answer: UpstreamAnswer
   readonly stream: OpenStream
 }
 
 /** Claude's answer to this request, good or bad: no other account would say anything else. */
 export interface AnsweredAttempt {
   readonly kind: 'answered'
-  readonly response: Response
+  readonly answer: UpstreamAnswer
   readonly body: Uint8Array
   readonly advice: Advice
   readonly end: AttemptEnd
@@ -79,49 +80,49 @@ function judgeFirstEvent(
   call: Call,
   attempt: Extract<Attempt, { kind: 'stream' }>,
 ): Verdict {
-  const { response, stream } = attempt
+  const { answer, stream } = attempt
   const { meter, watch, reader } = stream
-  if (meter.errorType === null) return { kind: 'stream', response, stream }
+  if (meter.errorType === null) return { kind: 'stream', answer, stream }
   watch.stop()
   reader.cancel().catch(() => {})
-  const headers = new Headers(response.headers)
+  const headers = new Map(answer.headers)
   headers.set('content-type', 'application/json')
   // On a 200 it meant nothing.
   headers.delete('retry-after')
-  const failure = new Response(null, { status: statusOfErrorType(meter.errorType), headers })
+  const failure = { status: statusOfErrorType(meter.errorType), headers }
   const body = meter.errorBody ?? new Uint8Array(0)
-  return judgeWhole(services, call, { kind: 'whole', response: failure, body, severed: true })
+  return judgeWhole(services, call, { kind: 'whole', answer: failure, body, severed: true })
 }
 
 function judgeWhole(
   services: Services,
   call: Call,
-  { response, body, severed }: Extract<Attempt, { kind: 'whole' }>,
+  { answer, body, severed }: Extract<Attempt, { kind: 'whole' }>,
 ): Verdict {
   const parsed = parseJson(body)
   const now = services.now()
-  if (response.status < 300 && (parsed === undefined || !isJson(response))) {
+  if (answer.status < 300 && (parsed === undefined || !isJson(answer))) {
     return broken(call, 'invalid_body', { spent: null, severed })
   }
   const judgement = judgeAnswer(
     {
-      status: response.status,
-      retryAfter: response.headers.get('retry-after'),
-      shouldRetry: response.headers.get('x-should-retry'),
-      error: response.status < 400 ? null : readUpstreamError(parsed),
+      status: answer.status,
+      retryAfter: answer.headers.get('retry-after') ?? null,
+      shouldRetry: answer.headers.get('x-should-retry') ?? null,
+      error: answer.status < 400 ? null : readUpstreamError(parsed),
     },
     now,
   )
-  const spent = response.status < 300 ? readSpent(call, parsed) : null
+  const spent = answer.status < 300 ? readSpent(call, parsed) : null
   const end: AttemptEnd = {
     ...endWith(call, judgement.outcome, spent),
-    rate: parseRateObservation(response.headers, now),
+    rate: parseRateObservation(answer.headers, now),
     severed,
-    organization: organizationOf(response.headers),
+    organization: organizationOf(answer.headers),
   }
   const answered: AnsweredAttempt = {
     kind: 'answered',
-    response,
+    answer,
     body,
     advice: judgement.advice,
     end,
@@ -137,7 +138,7 @@ function judgeWhole(
     message:
       judgement.advice.reason === 'accounts_open'
         ? "No account's credential is accepted by Claude's API"
-        : `Claude's API answered with status ${response.status} and no error that can be read`,
+        : `Claude's API answered with status ${answer.status} and no error that can be read`,
   }
 }
 
@@ -145,16 +146,16 @@ function judgeWhole(
 export function endOfStream(
   services: Services,
   call: Call,
-  { stream, response }: StreamingAttempt,
+  { stream, answer }: StreamingAttempt,
   end: StreamEnd,
 ): AttemptEnd {
   // A caller that leaves an answer half read says nothing against the account, which was serving it.
   const outcome: Outcome = end.kind === 'broken' ? outcomeOf(end.cause) : { kind: 'served' }
   return {
     ...endWith(call, outcome, spentOf(stream.meter)),
-    rate: parseRateObservation(response.headers, services.now()),
+    rate: parseRateObservation(answer.headers, services.now()),
     severed: stream.watch.interruption !== null,
-    organization: organizationOf(response.headers),
+    organization: organizationOf(answer.headers),
   }
 }
 
@@ -167,11 +168,11 @@ const endWith = (call: Call, outcome: Outcome, spent: Spent | null): AttemptEnd 
 })
 
 /** Limits are those of an organization, or of a workspace in it. */
-function organizationOf(headers: Headers): string | null {
+function organizationOf(headers: UpstreamAnswer['headers']): string | null {
   const organization = headers.get('anthropic-organization-id')
-  if (organization === null) return null
+  if (organization === undefined) return null
   const workspace = headers.get('anthropic-workspace-id')
-  return workspace === null ? organization : `${organization}/${workspace}`
+  return workspace === undefined ? organization : `${organization}/${workspace}`
 }
 
 function spentOf(meter: Meter | null): Spent | null {
@@ -223,8 +224,8 @@ function tellBroken(cause: BreakCause): { reason: Reason; message: string } {
   }
 }
 
-const isJson = (response: Response): boolean =>
-  (response.headers.get('content-type') ?? '').toLowerCase().startsWith('application/json')
+const isJson = (answer: UpstreamAnswer): boolean =>
+  contentTypeOf(answer).startsWith('application/json')
 
 const decoder = new TextDecoder()
 

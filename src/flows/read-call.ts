@@ -96,10 +96,10 @@ function targetOf(url: string): string {
   return start < 0 ? '/' : url.slice(start)
 }
 
-function forwardedHeaders(headers: Headers): Headers {
-  const forwarded = new Headers()
+function forwardedHeaders(headers: Headers): Record<string, string> {
+  const forwarded: Record<string, string> = {}
   for (const [name, value] of headers) {
-    if (isForwardedRequestHeader(name)) forwarded.append(name, value)
+    if (isForwardedRequestHeader(name)) forwarded[name] = value
   }
   return forwarded
 }

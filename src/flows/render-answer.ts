@@ -9,6 +9,7 @@ import type { AnsweredAttempt, FailedAttempt, StreamingAttempt } from './judge-a
 import { endOfStream } from './judge-attempt.ts'
 import { relayStream } from './relay-stream.ts'
 import { settleCall } from './settle-call.ts'
+import type { UpstreamAnswer } from './upstream-answer.ts'
 
 export interface AnswerFacts {
   readonly account: string
@@ -24,18 +25,18 @@ export function renderWhole(
   verdict: AnsweredAttempt,
   facts: AnswerFacts,
 ): Response {
-  const { response, body } = verdict
-  const headers = answerHeaders(response, facts)
-  if (response.status >= 400) {
+  const { answer, body } = verdict
+  const headers = answerHeaders(answer, facts)
+  if (answer.status >= 400) {
     const { retryAfterMs, reason, shouldRetry } = verdict.advice
     if (retryAfterMs !== null) {
       const seconds = retryAfterSeconds(retryAfterMs, services.config.retry.retryAfterMaxMs)
-      headers.set('retry-after', String(seconds))
+      headers['retry-after'] = String(seconds)
     }
-    headers.set('x-should-retry', String(shouldRetry))
-    if (reason !== null) headers.set('sluice-reason', reason)
+    headers['x-should-retry'] = String(shouldRetry)
+    if (reason !== null) headers['sluice-reason'] = reason
   }
-  return new Response(body as Uint8Array<ArrayBuffer>, { status: response.status, headers })
+  return new Response(body as Uint8Array<ArrayBuffer>, { status: answer.status, headers })
 }
 
 /** The last attempt failed: Claude's own answer where it gave one, else ours. */
@@ -70,20 +71,20 @@ export function renderStream(
     },
   })
   return new Response(body, {
-    status: verdict.response.status,
-    headers: answerHeaders(verdict.response, facts),
+    status: verdict.answer.status,
+    headers: answerHeaders(verdict.answer, facts),
   })
 }
 
-function answerHeaders(response: Response, facts: AnswerFacts): Headers {
-  const headers = new Headers()
-  for (const [name, value] of response.headers) {
-    if (isReturnedResponseHeader(name)) headers.append(name, value)
+/** A plain object: the platform takes it in one step. */
+function answerHeaders(answer: UpstreamAnswer, facts: AnswerFacts): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of answer.headers) {
+    if (isReturnedResponseHeader(name)) headers[name] = value
   }
-  const upstreamId = response.headers.get('request-id')
-  if (upstreamId !== null) headers.set('sluice-upstream-request-id', upstreamId)
-  for (const [name, value] of Object.entries(ownHeaders(facts))) headers.set(name, value)
-  return headers
+  const upstreamId = answer.headers.get('request-id')
+  if (upstreamId !== undefined) headers['sluice-upstream-request-id'] = upstreamId
+  return Object.assign(headers, ownHeaders(facts))
 }
 
 const ownHeaders = (facts: AnswerFacts): Record<string, string> => ({

@@ -5,17 +5,18 @@ import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { type Meter, openMeter } from './meter.ts'
 import { concat } from './read-body.ts'
+import { contentTypeOf, readAnswer, type UpstreamAnswer } from './upstream-answer.ts'
 import { type BreakCause, type Interruption, Watch } from './watch.ts'
 
 export type Attempt =
   | {
       readonly kind: 'stream'
-      readonly response: Response
+      readonly answer: UpstreamAnswer
       readonly stream: OpenStream
     }
   | {
       readonly kind: 'whole'
-      readonly response: Response
+      readonly answer: UpstreamAnswer
       readonly body: Uint8Array
       /** True: read as far as was needed, and cut. */
       readonly severed: boolean
@@ -48,12 +49,13 @@ export async function sendAttempt(services: Services, call: Call, held: Held): P
       body: call.body,
       signal: watch.signal,
     })
-    if (isEventStream(response) && response.body !== null) {
-      return await openStream(call, response, response.body.getReader(), watch)
+    const answer = readAnswer(response)
+    if (isEventStream(answer) && response.body !== null) {
+      return await openStream(call, answer, response.body.getReader(), watch)
     }
-    const body = await readWhole(response, watch)
+    const body = await readWhole(response, answer, watch)
     watch.stop()
-    return { kind: 'whole', response, body, severed: false }
+    return { kind: 'whole', answer, body, severed: false }
   } catch (error) {
     watch.stop()
     return brokenBy(watch.interruption, error, null)
@@ -63,7 +65,7 @@ export async function sendAttempt(services: Services, call: Call, held: Held): P
 /** Reads until the first event is complete; a stream that ends before it has broken. */
 async function openStream(
   call: Call,
-  response: Response,
+  answer: UpstreamAnswer,
   reader: ReadableStreamDefaultReader<Uint8Array>,
   watch: Watch,
 ): Promise<Attempt> {
@@ -82,15 +84,28 @@ async function openStream(
       head.push(value)
       meter.push(value)
     }
-    return { kind: 'stream', response, stream: { reader, head, meter, watch } }
+    return { kind: 'stream', answer, stream: { reader, head, meter, watch } }
   } catch (error) {
     watch.stop()
     return brokenBy(watch.interruption, error, meter)
   }
 }
 
-async function readWhole(response: Response, watch: Watch): Promise<Uint8Array> {
+/** An answer of this length comes at once or not at all: it need not be read by the chunk. */
+const SHORT_BYTES = 256 * 1024
+
+async function readWhole(
+  response: Response,
+  { headers }: UpstreamAnswer,
+  watch: Watch,
+): Promise<Uint8Array> {
   if (response.body === null) return new Uint8Array(0)
+  const length = headers.get('content-length')
+  if (length !== undefined && Number(length) <= SHORT_BYTES) {
+    // From here on the idle deadline bounds all of it.
+    watch.touch()
+    return new Uint8Array(await response.arrayBuffer())
+  }
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = response.body.getReader()
@@ -109,9 +124,8 @@ function brokenBy(interruption: Interruption | null, error: unknown, meter: Mete
   return { kind: 'broken', cause: interruption ?? 'connection', error, meter, severed }
 }
 
-const isEventStream = (response: Response): boolean =>
-  response.status === 200 &&
-  (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
+const isEventStream = (answer: UpstreamAnswer): boolean =>
+  answer.status === 200 && contentTypeOf(answer).startsWith('text/event-stream')
 
 function watchCall(services: Services, call: Call, held: Held): Watch {
   const { upstream, gate } = services.config

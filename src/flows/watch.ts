@@ -41,6 +41,7 @@ export class Watch {
   readonly #controller = new AbortController()
   readonly #startedAt: number
   #timer: ReturnType<typeof setTimeout> | undefined
+  #timerAt = Infinity
   #isReached = false
   #hasAnswered = false
   #lastByteAt: number
@@ -98,15 +99,19 @@ export class Watch {
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#timerAt = Infinity
     this.#onSilence = null
     this.#options.callerSignal.removeEventListener('abort', this.#callerGone)
   }
 
   readonly #callerGone = (): void => this.interrupt('caller_gone')
 
+  /** A timer that comes too early finds out by itself: setting it back costs more. */
   #arm(now: number): void {
-    clearTimeout(this.#timer)
     const due = Math.min(this.#deadline().at, this.#reachAt, this.#renewAt, this.#pingAt)
+    if (due >= this.#timerAt) return
+    clearTimeout(this.#timer)
+    this.#timerAt = due
     this.#timer = setTimeout(() => this.#check(), Math.max(0, due - now))
   }
 
@@ -127,6 +132,7 @@ export class Watch {
   }
 
   #check(): void {
+    this.#timerAt = Infinity
     const now = this.#options.now()
     const deadline = this.#deadline()
     if (now >= deadline.at) return this.interrupt(deadline.cause)

@@ -74,7 +74,7 @@ describe('an upstream', () => {
     await upstream.send(account, {
       method: 'GET',
       target: '/v1/models',
-      headers: new Headers(),
+      headers: {},
       body: null,
       signal: never,
     })

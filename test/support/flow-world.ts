@@ -111,7 +111,7 @@ const aCall = (
   caller: callerWith({}),
   method: 'POST',
   target: '/v1/messages',
-  headers: new Headers(),
+  headers: {},
   body: new Uint8Array(0),
   model: 'claude-sonnet-5-5',
   estimatedInputTokens: 10,

@@ -42,15 +42,16 @@ function hostOf(baseUrl: string): { hostname: string; port: number } {
   return { hostname: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usual : Number(port) }
 }
 
+/** Plain objects: the platform takes them in one step, and each attempt has its own account's credential. */
 function init(account: Account, call: UpstreamCall): RequestInit {
-  const headers = call.headers
-  // Each attempt sets them anew: the next account has another credential.
-  headers.set('x-api-key', account.apiKey)
-  // Compressed bytes could neither be metered nor passed on untouched.
-  headers.set('accept-encoding', 'identity')
   return {
     method: call.method,
-    headers,
+    headers: {
+      ...call.headers,
+      'x-api-key': account.apiKey,
+      // Compressed bytes could neither be metered nor passed on untouched.
+      'accept-encoding': 'identity',
+    },
     signal: call.signal,
     redirect: 'manual',
     ...(call.body === null ? {} : { body: call.body as Uint8Array<ArrayBuffer> }),

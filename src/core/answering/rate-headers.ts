@@ -3,7 +3,7 @@
 import type { RateDimension, RateObservation } from '../admission/admission.ts'
 
 interface HeaderSource {
-  get(name: string): string | null
+  get(name: string): string | null | undefined
 }
 
 const DIMENSIONS = [
@@ -37,10 +37,10 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 /** The longest window that Claude has had is a day; what lies beyond is a mistake that would pause an account for ever. */
 const FARTHEST_RESET_MS = 86_400_000
 
-function readReset(text: string | null, now: number): number | null {
-  const at = text !== null && RFC_3339.test(text) ? Date.parse(text) : Number.NaN
+function readReset(text: string | null | undefined, now: number): number | null {
+  const at = typeof text === 'string' && RFC_3339.test(text) ? Date.parse(text) : Number.NaN
   return at > now && at - now <= FARTHEST_RESET_MS ? at : null
 }
 
-const readCount = (text: string | null): number | null =>
-  text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null
+const readCount = (text: string | null | undefined): number | null =>
+  typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : null
