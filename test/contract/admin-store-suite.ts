@@ -291,6 +291,22 @@ export function describeAdminStore(adapter: string, open: () => Promise<OpenedSt
       expect(JSON.stringify(events)).not.toMatch(/b{10}|c{10}|hash/)
     })
 
+    test('tells two rotations of one moment apart, and does one that comes twice once', async () => {
+      const { id: tenant } = await addedTenant()
+      const key = keyOf(tenant)
+      await session.addKey(key, HASH, write())
+      const rotate = (digit: string, answer: StoredAnswer) => {
+        const rotation = { secretHash: digit.repeat(64), formerUntil: AT }
+        return session.rotateKey(key.id, rotation, write({ answer }))
+      }
+      const answer = answerWith()
+      await rotate('1', answerWith())
+      await rotate('2', answer)
+      await expect(rotate('3', answer)).rejects.toThrow()
+      expect(await eventsOf(key.id)).toHaveLength(3)
+      expect((await keys.findKey(key.id))?.secretHash).toBe('2'.repeat(64))
+    })
+
     test('writes no event where nothing changed', async () => {
       const { id, name } = await addedTenant()
       await session.changeTenant(id, { name }, write())
