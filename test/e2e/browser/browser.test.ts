@@ -58,6 +58,16 @@ describe.skipIf(noBrowser !== null)(
       return page
     }
 
+    async function makeToken(tier: 'free' | 'premium' | 'enterprise', origin: string) {
+      const answer = await fetch(`${gateway.url}/v1/tokens`, {
+        method: 'POST',
+        headers: { 'x-api-key': gateway.keys[tier], 'content-type': 'application/json' },
+        body: JSON.stringify({ ttl_seconds: 60, origin }),
+      })
+      expect(answer.status).toBe(200)
+      return ((await answer.json()) as { token: string }).token
+    }
+
     const access = (tier: 'free' | 'premium' | 'enterprise') => ({
       baseURL: gateway.url,
       apiKey: gateway.keys[tier],
@@ -149,6 +159,24 @@ describe.skipIf(noBrowser !== null)(
       const page = await openPage(pages.origins.byAddress)
       const report = await call(page, 'fail', access('enterprise'))
       expect(report).toMatchObject({ status: 403, reason: 'origin_not_allowed' })
+    })
+
+    test("a token of a tenant that names no origins streams an answer into its origin's pages", async () => {
+      const origin = pages.origins.byAddress
+      const token = await makeToken('free', origin)
+      const page = await openPage(origin)
+      const ours = { baseURL: gateway.url, apiKey: token }
+      const report = await call(page, 'stream', ours, '[sim:text=For this page][sim:deltas=3]')
+      expect(report.text).toBe('For this page')
+    })
+
+    test("a token is of no use in another origin's pages, also where the preflight is answered", async () => {
+      allow('dev-premium', [pages.origins.byAddress, pages.origins.byName])
+      const token = await makeToken('free', pages.origins.byAddress)
+      const page = await openPage(pages.origins.byName)
+      const report = await call(page, 'fail', { baseURL: gateway.url, apiKey: token })
+      expect(report).toMatchObject({ status: 403, reason: 'origin_not_allowed' })
+      allow('dev-premium', [pages.origins.byAddress])
     })
 
     test('a tenant that names no origins is closed to pages', async () => {
