@@ -10,8 +10,14 @@ import { nextAccount, type Tries } from './next-account.ts'
 import { type AnswerFacts, renderFailure, renderStream, renderWhole } from './render-answer.ts'
 import { sendAttempt } from './send-attempt.ts'
 import { settleCall } from './settle-call.ts'
+import { answerAloud, mayWaitLong } from './wait-aloud.ts'
 
-export async function answerCall(services: Services, call: Call): Promise<Response> {
+export const answerCall = (services: Services, call: Call): Promise<Response> =>
+  mayWaitLong(services, call)
+    ? answerAloud(services, call, (heard) => answerInSilence(services, heard))
+    : answerInSilence(services, call)
+
+async function answerInSilence(services: Services, call: Call): Promise<Response> {
   // Held open from the start: a caller's reset ends the request's context at once, and with it whatever would have
   // given the lease back, unless something is still waited for.
   const over = Promise.withResolvers<void>()
