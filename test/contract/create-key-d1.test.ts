@@ -35,7 +35,7 @@ test('a tenant with a difficult name and its key are in D1, and the key is print
   expect(rowsOfD1('SELECT id, name, tier FROM tenants')).toEqual([
     { id: 'acme', name, tier: 'premium' },
   ])
-})
+}, 120_000)
 
 /** Read from wrangler's file: one more wrangler would take seconds. */
 function rowsOfD1(sql: string): unknown[] {
