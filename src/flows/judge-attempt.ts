@@ -167,13 +167,9 @@ const endWith = (call: Call, outcome: Outcome, spent: Spent | null): AttemptEnd 
   severed: false,
 })
 
-/** Limits are those of an organization, or of a workspace in it. */
-function organizationOf(headers: UpstreamAnswer['headers']): string | null {
-  const organization = headers.get('anthropic-organization-id')
-  if (organization === undefined) return null
-  const workspace = headers.get('anthropic-workspace-id')
-  return workspace === undefined ? organization : `${organization}/${workspace}`
-}
+/** Limits are its own. A workspace in it may have limits besides: the gates tell its buckets apart by their size. */
+const organizationOf = (headers: UpstreamAnswer['headers']): string | null =>
+  headers.get('anthropic-organization-id') ?? null
 
 function spentOf(meter: Meter | null): Spent | null {
   const usage = meter?.usage() ?? null

@@ -1,6 +1,7 @@
-// Accounts that turn out to belong to one organization and workspace draw on the same limits: what an answer to one says
-// of an empty bucket, or of a 429, holds for the others. Their gates are told then, and only then, beside the settlement.
+// Accounts that turn out to belong to one organization draw on the same limits: what an answer to one says of an empty
+// bucket, or of a 429, holds for the others. Gates are told once that they share, and when there is such news; then only.
 import type { RateObservation } from '../core/admission/admission.ts'
+import type { Account } from '../core/answering/account.ts'
 import { modelClass } from '../core/answering/model-class.ts'
 import type { Services } from '../ports.ts'
 import { type AccountKnowledge, knowledgeOf } from './account-knowledge.ts'
@@ -12,17 +13,19 @@ import type { AttemptEnd } from './settle-call.ts'
 export function shareOrganization(
   services: Services,
   call: Call,
-  { account }: Held,
+  held: Held,
   end: AttemptEnd,
 ): string | undefined {
   const { organization } = end
   if (organization === null) return undefined
+  const { account } = held
   const knowledge = knowledgeOf(services)
   const isNew = knowledge.belongs(account.id, organization)
   if (isNew || isExhausted(end)) {
     const others = knowledge.sharersOf(account.id)
     if (others.length > 0) {
       if (isNew) {
+        call.scope.defer(introduce(services, call, { account, others, organization }))
         services.log({
           event: 'accounts_share_organization',
           organization,
@@ -33,6 +36,25 @@ export function shareOrganization(
     }
   }
   return isNew ? organization : undefined
+}
+
+/** Its own gate hears of the others; theirs hear of it with the news. */
+async function introduce(
+  services: Services,
+  call: Call,
+  news: {
+    readonly account: Account
+    readonly others: readonly string[]
+    readonly organization: string
+  },
+): Promise<void> {
+  const { account, others, organization } = news
+  const nothing = { modelClass: modelClass(call.model), rate: null, retryAfterMs: null }
+  await Promise.all(
+    others.map((other) =>
+      services.gates.observe(account, { account: other, organization, ...nothing }),
+    ),
+  )
 }
 
 interface News {

@@ -27,11 +27,12 @@ describe('accounts of one organization', () => {
 
   it('hear of it once, and of each other only when one of them has nothing left', async () => {
     const observed: [string, SharedReading][] = []
-    let answer = () => message(ids)
+    // Keys of two workspaces draw on one organization's limits all the same.
+    let answer = (account: string) => message({ ...ids, 'anthropic-workspace-id': account })
     await open({
       accounts: [...two, { id: 'other' }],
       answer: ({ account }) =>
-        account === 'other' ? message({ 'anthropic-organization-id': 'else' }) : answer(),
+        account === 'other' ? message({ 'anthropic-organization-id': 'else' }) : answer(account),
       gates: (gates) => ({
         ...gates,
         observe: (account, reading) => {
@@ -43,12 +44,11 @@ describe('accounts of one organization', () => {
     for (let n = 0; n < 30; n += 1) await (await house.ask()).text()
     await house.settled()
     expect(new Set(sentTo())).toEqual(new Set(['alpha', 'beta', 'other']))
-    expect(observed).toHaveLength(1)
-    expect(observed[0]?.[1]).toMatchObject({
-      organization: 'org/ws',
-      rate: null,
-      retryAfterMs: null,
-    })
+    const introduced = { organization: 'org', rate: null, retryAfterMs: null }
+    expect(observed).toHaveLength(2)
+    const told = observed.map(([gate, { account }]) => [gate, account])
+    expect(Object.fromEntries(told)).toEqual({ alpha: 'beta', beta: 'alpha' })
+    for (const [, reading] of observed) expect(reading).toMatchObject(introduced)
     expect(house.logs.filter(({ event }) => event === 'accounts_share_organization')).toHaveLength(
       1,
     )
