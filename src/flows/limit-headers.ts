@@ -1,20 +1,40 @@
-// A tenant's request windows as headers: in the IETF draft's form, and in Claude's own, so that its clients see how
-// much of their limit is left.
-import { isTenantWindow } from '../core/limits/request-windows.ts'
+// A tenant's limits as headers: its request windows in the IETF draft's form, and these, its tokens a minute and its
+// budgets in Claude's own, so that its clients see how much of them is left.
+import { claudeHeaders } from '../core/limits/claude-headers.ts'
 import { rateLimitHeaders } from '../core/limits/headers.ts'
+import { isTenantWindow } from '../core/limits/request-windows.ts'
+import { nextDayAt, nextMonthAt } from '../core/money/ledger/periods.ts'
+import type { LedgerLeft, LedgerLimits } from '../core/money/ledger/words.ts'
 import type { LimitWindow } from '../ports.ts'
 
-export function limitHeaders(all: readonly LimitWindow[], now: number): Record<string, string> {
+/** What the tenant's ledger said as it let the call in. */
+export interface LedgerState {
+  readonly limits: LedgerLimits
+  readonly left: LedgerLeft
+}
+
+export function limitHeaders(
+  all: readonly LimitWindow[],
+  now: number,
+  ledger: LedgerState | null = null,
+): Record<string, string> {
   // What holds around all tenants is nobody's to see.
   const windows = all.filter(isTenantWindow)
   const [tightest] = windows
-  if (tightest === undefined) return {}
-  const name = 'anthropic-ratelimit-requests'
   return {
     ...rateLimitHeaders(windows),
-    [`${name}-limit`]: String(tightest.limit),
-    [`${name}-remaining`]: String(tightest.remaining),
-    // Whole seconds, as Claude's own.
-    [`${name}-reset`]: `${new Date(now + tightest.resetSeconds * 1000).toISOString().slice(0, 19)}Z`,
+    ...claudeHeaders({
+      requests:
+        tightest === undefined
+          ? null
+          : { ...tightest, resetAt: now + tightest.resetSeconds * 1000 },
+      inputTokens: ledger?.left.inputTokens ?? null,
+      outputTokens: ledger?.left.outputTokens ?? null,
+      day: budget(ledger?.limits.dayNanoUsd, ledger?.left.dayNanoUsd, nextDayAt(now)),
+      month: budget(ledger?.limits.monthNanoUsd, ledger?.left.monthNanoUsd, nextMonthAt(now)),
+    }),
   }
 }
+
+const budget = (limit: number | null = null, left: number | null = null, resetAt: number) =>
+  limit === null || left === null ? null : { limit, left, resetAt }

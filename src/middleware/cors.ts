@@ -47,6 +47,14 @@ const EXPOSED_HEADERS = [
   ...['requests', 'tokens', 'input-tokens', 'output-tokens'].flatMap((dimension) =>
     ['limit', 'remaining', 'reset'].map((part) => `anthropic-ratelimit-${dimension}-${part}`),
   ),
+  ...['status', 'representative-claim', 'reset'].map(
+    (part) => `anthropic-ratelimit-unified-${part}`,
+  ),
+  ...['5h', '7d'].flatMap((window) =>
+    ['status', 'reset', 'utilization'].map(
+      (part) => `anthropic-ratelimit-unified-${window}-${part}`,
+    ),
+  ),
 ].join(', ')
 const PREFLIGHT_MAX_AGE_SECONDS = '600'
 
