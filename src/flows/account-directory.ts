@@ -27,9 +27,9 @@ const REFRESH_SHARE = 0.8
 /** After a read that failed nobody waits for the next ones, which come this often. */
 const RETRY_MS = 1_000
 
+type Freshness = Parameters<AccountStore['listAccounts']>[0]
+
 interface Reading {
-  /** Rises with each: an older one that answers later says nothing new. */
-  readonly number: number
   readonly startedAt: number
   /** True: the list is fresh now. Never rejects. */
   readonly done: Promise<boolean>
@@ -45,12 +45,15 @@ export function createAccountDirectory(options: AccountDirectoryOptions): Accoun
   let readAt = -Infinity
   let failedAt: number | null = null
   let reading: Reading | null = null
+  // Reads are numbered: an older one that answers later says nothing new.
   let started = 0
   let learnt = 0
 
-  const learn = async (number: number, startedAt: number): Promise<boolean> => {
+  const learn = async (freshness: Freshness, startedAt: number): Promise<boolean> => {
+    started += 1
+    const number = started
     try {
-      const { accounts, unreadable } = await store.listAccounts('nearest')
+      const { accounts, unreadable } = await store.listAccounts(freshness)
       const opened = await Promise.all(accounts.map((stored) => open(stored)))
       if (number < learnt) return true
       learnt = number
@@ -77,10 +80,9 @@ export function createAccountDirectory(options: AccountDirectoryOptions): Accoun
     unusable = found
   }
 
-  const start = (): Reading => {
+  const start = (freshness: Freshness = 'nearest'): Reading => {
     const startedAt = now()
-    started += 1
-    const own: Reading = { number: started, startedAt, done: learn(started, startedAt) }
+    const own: Reading = { startedAt, done: learn(freshness, startedAt) }
     reading = own
     void own.done.then(() => {
       if (reading === own) reading = null
@@ -125,7 +127,7 @@ export function createAccountDirectory(options: AccountDirectoryOptions): Accoun
       return known
     },
     async refresh() {
-      await within(readTimeoutMs, start().done)
+      await within(readTimeoutMs, start('newest').done)
     },
   }
 }

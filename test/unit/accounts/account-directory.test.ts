@@ -18,6 +18,7 @@ const DOWN = new Error('D1 is down')
 let now = 0
 let log: LogLine[] = []
 let reads = 0
+let asked: string[] = []
 let stored = memoryAccountStore()
 /** What the store does with the next reads, instead of answering. */
 let fault: (() => Promise<StoredAccounts>) | null = null
@@ -26,6 +27,7 @@ const counted: AccountStore = {
   resealAccount: (id, sealed) => stored.resealAccount(id, sealed),
   listAccounts: (freshness) => {
     reads += 1
+    asked.push(freshness)
     return fault === null ? stored.listAccounts(freshness) : fault()
   },
 }
@@ -34,6 +36,7 @@ beforeEach(() => {
   now = 1_000_000
   log = []
   reads = 0
+  asked = []
   stored = memoryAccountStore()
   fault = null
 })
@@ -160,6 +163,8 @@ describe('the reads', () => {
     stored.put(await anAddedAccount('added'))
     await directory.refresh()
     expect(await idsOf(directory)).toEqual(['given', 'added'])
+    // A replica might not have it yet.
+    expect(asked).toEqual(['nearest', 'newest'])
   })
 
   test('that answer late do not undo a newer one', async () => {
