@@ -88,6 +88,27 @@ export function describeRequests(running: Running): void {
     })
   })
 
+  test('an account that is added while it runs takes calls, with its own credential', async () => {
+    const { world, gateway } = running
+    const admin = (path: string, method: string, body: object) =>
+      send(gateway.url, {
+        path: `/admin/v1/accounts${path}`,
+        method,
+        headers: [
+          ['authorization', `Bearer ${world.settings['ADMIN_TOKEN']}`],
+          ['content-type', 'application/json'],
+        ],
+        body: JSON.stringify(body),
+      })
+    const account = { id: 'added', api_key: 'sk-ant-sim-added', weight: 1_000_000 }
+    expect((await admin('', 'POST', account)).status).toBe(201)
+    const tag = newTag()
+    expect((await running.ask({ tag })).headers['sluice-account']).toBe('added')
+    expect(world.simulator.journal.list({ tag }).map(({ org }) => org)).toEqual(['added'])
+    await admin('/added', 'PATCH', { draining: true })
+    expect((await running.ask()).headers['sluice-account']).toBe('default')
+  })
+
   test('the checks of the doctor pass', async () => {
     const target = new Target({
       url: running.gateway.url,
