@@ -121,7 +121,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: {
-      send: async (account, call) => options.answer(noteSent(sent, account, call)),
+      send: (account, call) =>
+        fetchLike(call.signal, options.answer(noteSent(sent, account, call))),
       reach: async () => {},
     },
     addressOf: () => null,
@@ -131,6 +132,20 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   } satisfies Partial<Services> as Partial<Services> as Services
   const app = createApp(services)
   return house
+}
+
+/** An abort ends what is waited for and what is read, as it does with `fetch`. */
+async function fetchLike(
+  signal: AbortSignal,
+  answering: Response | Promise<Response>,
+): Promise<Response> {
+  const aborted = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('The call was aborted'))),
+  )
+  aborted.catch(() => {})
+  const answer = await Promise.race([answering, aborted])
+  if (answer.body === null) return answer
+  return new Response(answer.body.pipeThrough(new TransformStream(), { signal }), answer)
 }
 
 function noteSent(sent: Sent[], account: Account, call: UpstreamCall): Sent {
