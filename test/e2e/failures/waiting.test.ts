@@ -1,13 +1,14 @@
 // An account that is full: calls wait in a bounded queue, are let in as slots free, and are refused for the right reason.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountList } from '../../support/accounts.ts'
-import { claudeCall, errorOf } from '../../support/claude-call.ts'
+import { type ClaudeError, claudeCall, errorOf, eventsOf } from '../../support/claude-call.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
 import { newTag } from '../../support/gateway-simulator.ts'
-import { open, readAll, type RawAnswer, send } from '../../support/raw-http.ts'
+import { open, readAll, type RawAnswer, readUntil, send } from '../../support/raw-http.ts'
 
 const QUEUE_WAIT_MS = 600
+const PING_MS = 150
 const QUEUE_LENGTH = 4
 const QUEUE_PER_TENANT = 3
 
@@ -20,6 +21,7 @@ beforeAll(async () => {
       SLUICE_QUEUE_WAIT_MS: QUEUE_WAIT_MS,
       SLUICE_QUEUE_LENGTH: QUEUE_LENGTH,
       SLUICE_QUEUE_PER_TENANT: QUEUE_PER_TENANT,
+      SLUICE_PING_MS: PING_MS,
       SLUICE_BODY_MAX_BYTES: 100_000,
     },
   })
@@ -120,6 +122,50 @@ describe('while every slot is taken', () => {
     expect(gateway.simulator.sim.gauge.view()).toMatchObject({
       orgs: { alpha: { max_in_flight: 1 } },
     })
+  })
+})
+
+describe('a stream that waits', () => {
+  const stream = { fields: { stream: true } }
+
+  it('shows life, and then is answered as if it had not waited', async () => {
+    const release = await hold(QUEUE_WAIT_MS - 200)
+    const [answer] = await Promise.all([ask(stream), release()])
+    expect(answer.status).toBe(200)
+    expect(answer.headers['content-type']).toContain('text/event-stream')
+    expect(answer.headers['request-id']).toMatch(/^req_/)
+    const text = answer.body.toString()
+    expect(text).toMatch(
+      /^: waiting in lane high, place 1 there, 1 waiting in all, \d+ ms so far\n\n/,
+    )
+    expect(eventsOf(answer.body).at(-1)?.event).toBe('message_stop')
+  })
+
+  it('is told by an event that it waited in vain', async () => {
+    const release = await hold(QUEUE_WAIT_MS + 300)
+    const answer = await ask(stream)
+    expect(answer.status).toBe(200)
+    const last = eventsOf(answer.body).at(-1)
+    expect(last?.event).toBe('error')
+    const { error, request_id: id } = JSON.parse(last?.data ?? '') as ClaudeError
+    expect(error.type).toBe('overloaded_error')
+    expect(error.message).toMatch(/try again in \d+ s$/)
+    expect(error.details).toMatchObject({ reason: 'queue_timeout' })
+    expect(id).toBe(answer.headers['request-id'])
+    await release()
+  })
+
+  it('leaves the queue by a FIN, noticed at the next comment', async () => {
+    const release = await hold(QUEUE_WAIT_MS - 100)
+    const tag = newTag()
+    const call = claudeCall({ key: gateway.keys.enterprise, tag, ...stream })
+    const { response, socket } = await open(gateway.url, { ...call, ownConnection: true })
+    await readUntil(response, 'waiting in lane')
+    socket.destroy()
+    await release()
+    const next = await ask()
+    expect(next.status).toBe(200)
+    expect(gateway.simulator.journal.list({ tag })).toEqual([])
   })
 })
 
