@@ -6,6 +6,7 @@ import type { AccountGates } from '../ports.ts'
 
 const BELIEVED_MS = 5_000
 const MOST_KNOWN = 1_000
+const FORGOTTEN_AFTER_MS = 3_600_000
 /** What a full account says is over with the next call that ends there. */
 const LASTING: ReadonlySet<string> = new Set<RefusalReason>([
   'open',
@@ -22,21 +23,28 @@ interface Shut {
 }
 
 export class AccountKnowledge {
-  readonly #leases = new Map<string, string>()
+  /** In the order of their grants. */
+  readonly #leases = new Map<string, { readonly account: string; readonly since: number }>()
   readonly #loads = new Map<string, number>()
   readonly #shut = new Map<string, Shut>()
   readonly #organizations = new Map<string, string>()
 
-  admitted(account: string, modelClass: string, leaseId: string): void {
+  admitted(account: string, modelClass: string, leaseId: string, now: number): void {
     this.#shut.delete(keyOf(account, modelClass))
     if (this.#leases.has(leaseId)) return
-    this.#leases.set(leaseId, account)
+    // Should a call ever end unheard, it must not weigh for ever.
+    for (const [oldest, { since }] of this.#leases) {
+      if (now - since < FORGOTTEN_AFTER_MS) break
+      this.ended(oldest)
+    }
+    this.#leases.set(leaseId, { account, since: now })
     this.#loads.set(account, this.loadOf(account) + 1)
   }
 
   ended(leaseId: string): void {
-    const account = this.#leases.get(leaseId)
-    if (account === undefined) return
+    const lease = this.#leases.get(leaseId)
+    if (lease === undefined) return
+    const { account } = lease
     this.#leases.delete(leaseId)
     this.#loads.set(account, this.loadOf(account) - 1)
   }

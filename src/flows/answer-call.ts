@@ -34,7 +34,7 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
   if (entered === null) throw callerGone()
   const { call } = entered
   const { timing } = call.scope
-  const tries: Tries = { candidates: entered.candidates, failed: [] }
+  const tries: Tries = { choice: entered.choice, failed: [] }
   let held: Held = entered.held
   let queuedMs = 0
   for (let attempt = 1; ; attempt += 1) {

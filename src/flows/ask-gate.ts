@@ -86,13 +86,13 @@ export class GateAsker {
   #read(account: Account, admission: Admission | GateUnavailable): Entrance {
     const refuse = (refusal: AccountRefusal): Entrance => ({ kind: 'refused', refusals: [refusal] })
     if (admission.kind === 'unavailable') return refuse({ reason: 'unavailable', retryAt: null })
+    const now = this.#services.now()
     if (admission.kind === 'refused') {
-      const now = this.#services.now()
       this.knowledge.refused(account.id, this.#modelClass, admission.refusal, now)
       return refuse(admission.refusal)
     }
     const { lease, queuedMs } = admission
-    this.knowledge.admitted(account.id, this.#modelClass, lease.id)
+    this.knowledge.admitted(account.id, this.#modelClass, lease.id, now)
     return { kind: 'held', held: { account, lease, queuedMs } }
   }
 

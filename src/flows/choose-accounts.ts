@@ -11,6 +11,8 @@ import type { Call } from './call.ts'
 export interface Choice {
   /** In the order in which they are asked. */
   readonly candidates: readonly Account[]
+  /** All that could take such a call, were they not shut. */
+  readonly alternatives: readonly Account[]
   /** Whether some account that serves the model takes nothing new. */
   readonly someDrain: boolean
 }
@@ -29,7 +31,8 @@ export function chooseAccounts(
   const able = serving(accounts, call.model)
   const taking = able.filter((account) => !account.draining)
   const someDrain = taking.length < able.length
-  if (taking.length < 2) return { candidates: taking, someDrain }
+  const choice = { alternatives: taking, someDrain }
+  if (taking.length < 2) return { ...choice, candidates: taking }
   const knowledge = knowledgeOf(services)
   const now = services.now()
   const ofClass = modelClass(call.model)
@@ -40,7 +43,7 @@ export function chooseAccounts(
     isShut: ({ id }) => knowledge.isShut(id, ofClass, now),
   })
   // A thread lives on the account that made it.
-  return { candidates: call.usesThread ? candidates.slice(0, 1) : candidates, someDrain }
+  return { ...choice, candidates: call.usesThread ? candidates.slice(0, 1) : candidates }
 }
 
 /** Every call of a key with a thread must find the same account without a store: the one that the key prefers. */

@@ -7,7 +7,7 @@ import type { Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, settleUnused } from './ask-gate.ts'
 import type { Call } from './call.ts'
-import { checkModel, chooseAccounts } from './choose-accounts.ts'
+import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
@@ -16,7 +16,7 @@ export interface Entered {
   /** As it was asked for, or with its tier's cheaper model. */
   readonly call: Call
   readonly held: Held
-  readonly candidates: readonly Account[]
+  readonly choice: Choice
   /** What the tenant has left, as headers. */
   readonly limits: Readonly<Record<string, string>>
 }
@@ -82,7 +82,7 @@ type Found =
       readonly kind: 'held'
       readonly held: Held
       readonly call: Call
-      readonly candidates: readonly Account[]
+      readonly choice: Choice
     }
   | { readonly kind: 'refused'; readonly refusals: readonly AccountRefusal[] }
   | { readonly kind: 'caller_gone' }
@@ -105,17 +105,18 @@ async function findFor(
   { call, accounts, stop }: Asking,
   maxWaitMs: number,
 ): Promise<Found> {
-  const { candidates, someDrain } = chooseAccounts(services, call, accounts)
+  const choice = chooseAccounts(services, call, accounts)
+  const { candidates, alternatives, someDrain } = choice
   const drained: AccountRefusal[] = someDrain ? [{ reason: 'draining', retryAt: null }] : []
   if (candidates.length === 0) return { kind: 'refused', refusals: drained }
   const entrance = await admitCall(services, call, {
     candidates,
-    alternatives: candidates,
+    alternatives,
     maxWaitMs,
     attempt: 1,
     signal: stop.signal,
   })
-  if (entrance.kind === 'held') return { ...entrance, call, candidates }
+  if (entrance.kind === 'held') return { ...entrance, call, choice }
   if (entrance.kind === 'caller_gone') return entrance
   return { kind: 'refused', refusals: [...entrance.refusals, ...drained] }
 }

@@ -5,10 +5,11 @@ import type { Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, untilAborted } from './ask-gate.ts'
 import type { Call } from './call.ts'
+import type { Choice } from './choose-accounts.ts'
 import type { FailedAttempt } from './judge-attempt.ts'
 
 export interface Tries {
-  readonly candidates: readonly Account[]
+  readonly choice: Choice
   /** In order. */
   readonly failed: Tried[]
 }
@@ -25,10 +26,11 @@ export interface Failure {
 export async function nextAccount(
   services: Services,
   call: Call,
-  { candidates, failed }: Tries,
+  { choice, failed }: Tries,
   { verdict, held, attempt, queuedMs }: Failure,
 ): Promise<Held | null | 'caller_gone'> {
   const { retry } = services.config
+  const { candidates, alternatives } = choice
   // A client that retries by itself multiplies our attempts by its own.
   if (!verdict.retryable || attempt >= retry.attempts || call.isClientRetry) return null
   failed.push(triedNow(services, verdict, held))
@@ -36,7 +38,7 @@ export async function nextAccount(
   const admit = async (accounts: readonly Account[], maxWaitMs: number) => {
     const entrance = await admitCall(services, call, {
       candidates: accounts,
-      alternatives: candidates,
+      alternatives,
       maxWaitMs,
       attempt: attempt + 1,
       signal,
