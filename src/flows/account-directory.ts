@@ -148,7 +148,7 @@ export const openAccountDirectory = (
 type Opened = OpenedAccount | UnusableAccount
 
 /** Opens each credential once for the isolate. */
-function createOpener({ sealer, store }: AccountDirectoryOptions) {
+function createOpener({ sealer, store, log }: AccountDirectoryOptions) {
   const opened = new Map<string, { readonly bound: string; readonly apiKey: string }>()
   return async (stored: OpenedAccount['stored']): Promise<Opened> => {
     const { id, sealedKey, baseUrl } = stored
@@ -162,7 +162,10 @@ function createOpener({ sealer, store }: AccountDirectoryOptions) {
     if (!result.isCurrent) {
       // The pepper was replaced: the credential moves over before the former one goes. Another read tries again.
       const to = await sealer.seal(result.credential, { id, baseUrl })
-      await store.resealAccount(id, { from: sealedKey, to }).catch(() => opened.delete(id))
+      await store.resealAccount(id, { from: sealedKey, to }).catch((error: unknown) => {
+        opened.delete(id)
+        log({ event: 'account_not_resealed', account: id, error: String(error) })
+      })
     }
     return { stored, apiKey: result.credential }
   }

@@ -207,6 +207,7 @@ describe('while the pepper is being replaced', () => {
     const readOnly = { ...counted, resealAccount: () => Promise.reject(DOWN) }
     const first = open({ sealer: next, store: readOnly })
     expect(await idsOf(first)).toEqual(['given', 'added'])
+    expect(log).toMatchObject([{ event: 'account_not_resealed', account: 'added' }])
     await first.refresh()
     expect(await idsOf(open({ sealer: afterwards }))).toEqual(['given'])
     const second = open({ sealer: next })
