@@ -30,6 +30,7 @@ export interface TestGateway extends GatewayAddress {
   readonly redis: RedisBridge
   readonly pids: readonly number[]
   readonly dir: string
+  readonly stdout: () => string
   readonly stderr: () => string
   readonly stop: () => Promise<void>
 }
@@ -38,6 +39,8 @@ export interface TestGatewayOptions {
   /** Settings of the contract, section 2, by name. */
   readonly settings?: Readonly<Record<string, string | number>>
   readonly simulator?: SimulatorOptions
+  /** True: started as people start it, so that its log is in `stdout` and `stderr`, after the welcome. */
+  readonly logs?: boolean
 }
 
 declare module 'vitest' {
@@ -70,6 +73,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ])
     const dev = await startDev({
       dir,
+      json: options.logs !== true,
       env: {
         ANTHROPIC_BASE_URL: simulator.url,
         UPSTASH_REDIS_REST_URL: redis.url,
@@ -90,6 +94,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       redis,
       pids: ready.pids,
       dir,
+      stdout: dev.stdout,
       stderr: dev.stderr,
       stop,
     }
