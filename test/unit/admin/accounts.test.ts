@@ -13,7 +13,7 @@ afterEach(() => house.close())
 
 const eventsOf = async (target: string) =>
   dataOf(await house.ask(`GET /events?target=${target}`)).map(({ action, before, after }) => ({
-    action,
+    action: String(action),
     before,
     after,
   }))
@@ -260,6 +260,27 @@ describe('deleting an account', () => {
       'account.update',
       'account.create',
     ])
+  })
+
+  test('said twice at once deletes it once', async () => {
+    await house.ask('POST /accounts', { body: ADDED })
+    const answers = await Promise.all([
+      house.ask('DELETE /accounts/east'),
+      house.ask('DELETE /accounts/east'),
+    ])
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 404])
+    expect((await eventsOf('east')).filter(({ action }) => action.endsWith('delete'))).toHaveLength(
+      1,
+    )
+  })
+
+  test('leaves it where someone takes the draining back meanwhile', async () => {
+    await house.ask('POST /accounts', { body: ADDED })
+    await house.ask('PATCH /accounts/east', { body: { draining: true } })
+    const deleting = house.ask('DELETE /accounts/east')
+    await house.ask('PATCH /accounts/east', { body: { draining: false } })
+    expect((await deleting).status).toBe(404)
+    expect((await house.ask('GET /accounts/east')).body).toMatchObject({ draining: false })
   })
 
   test('of the settings is refused, and says what to do instead', async () => {
