@@ -174,3 +174,22 @@ async function closedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return port
 }
+
+test('Redis that becomes too slow within a burst: what it has let in counts with what the isolate lets in', async () => {
+  const { limits } = open()
+  const caller = newCaller(TEN)
+  const early = await takeMany(limits, caller, 6)
+  bridge.setFault({ mode: 'delay', delayMs: TIMEOUT_MS * 3 })
+  const late = await takeMany(limits, caller, 24)
+  expect(countAllowed([...early, ...late])).toBe(10)
+  expect(countAllowed(early)).toBe(6)
+})
+
+test('what Redis refuses or is given back uses nothing up in the isolate', async () => {
+  const { limits } = open()
+  const caller = newCaller({ requestsPerMinute: 2, requestsPerHour: null })
+  await takeMany(limits, caller, 5)
+  await limits.refund(caller)
+  bridge.setFault({ mode: 'hang' })
+  expect(countAllowed(await takeMany(limits, caller, 5))).toBe(1)
+})

@@ -60,9 +60,18 @@ export function upstashRequestLimits(options: UpstashRequestLimitsOptions): Requ
       const repeated = repeatRefusal(refusals.get(tenantName(subject)), rules, at)
       if (repeated !== null) return toDecision(rules, repeated, false)
       const by = asked?.together === true ? options.together : undefined
+      // Counted here before Redis is asked: should it fail within a burst, what it has let in is not forgotten.
+      const own = local.take(subject, rules)
       const outcome = await count({ ...subject, rules, now: at, amount: 1 }, waits, by)
-      if (outcome === null) return degrade(caller, rules, (held) => local.take(subject, held))
+      if (outcome === null) {
+        return degrade(caller, rules, (held) => {
+          if (held.length === rules.length) return own
+          if (own.admitted) local.refund(subject, rules)
+          return local.take(subject, held)
+        })
+      }
       if (!outcome.admitted) {
+        if (own.admitted) local.refund(subject, rules)
         const name = refusedName(subject, rules, outcome)
         const isOwn = name === tenantName(subject)
         const refusal = { rules, outcome, at }
@@ -76,8 +85,8 @@ export function upstashRequestLimits(options: UpstashRequestLimitsOptions): Requ
       for (const name of [tenantName(subject), addressName(subject.address), DEPLOYMENT_NAME]) {
         refusals.delete(name)
       }
-      const outcome = await count({ ...subject, rules, now: now(), amount: -1 }, waits)
-      if (outcome === null) local.refund(subject, rules)
+      local.refund(subject, rules)
+      await count({ ...subject, rules, now: now(), amount: -1 }, waits)
     },
     async peek(caller, waits) {
       const rules = windowRulesOf(caller.tier)
