@@ -1,6 +1,6 @@
 // Random orders of events, far longer than the model's: what must hold whatever happens.
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Lane, Outcome } from '../../../src/core/admission/admission.ts'
 import { countInUse, type Gate } from '../../../src/core/admission/gate-state.ts'
 import {
@@ -29,6 +29,9 @@ import {
 const CALLERS = 8
 const LIMIT = 3
 const RUNS = 400
+
+// Seconds of work, which a busy machine may spread over a minute.
+vi.setConfig({ testTimeout: 120_000 })
 
 const SPANS_MS = [1, 300, 1_300, 2_500, 7_000]
 

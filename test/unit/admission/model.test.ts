@@ -1,6 +1,6 @@
 // Every order of events in a small world: two slots, four callers that ask, wait, cancel, renew, settle, settle
 // twice, vanish, lose answers; an object that crashes, is replaced, and runs on as a stale twin.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { gateSettings } from '../../support/admission.ts'
 import {
   act,
@@ -113,6 +113,9 @@ function explore(depth: number): Found {
   }
   return { states: seen.size, failure: null }
 }
+
+// Three seconds of work, which a busy machine may spread over a minute.
+vi.setConfig({ testTimeout: 120_000 })
 
 test('in every order of events at most two calls are out, and every slot comes home', () => {
   const { states, failure } = explore(DEPTH)
