@@ -6,6 +6,7 @@ import type { AccountGates } from '../ports.ts'
 
 const BELIEVED_MS = 5_000
 const MOST_KNOWN = 1_000
+const NO_RETRY_MS = 1_000
 const FORGOTTEN_AFTER_MS = 3_600_000
 /** What a full account says is over with the next call that ends there. */
 const LASTING: ReadonlySet<string> = new Set<RefusalReason>([
@@ -27,6 +28,7 @@ export class AccountKnowledge {
   readonly #leases = new Map<string, { readonly account: string; readonly since: number }>()
   readonly #loads = new Map<string, number>()
   readonly #shut = new Map<string, Shut>()
+  readonly #noRetryUntil = new Map<string, number>()
   readonly #organizations = new Map<string, string>()
 
   admitted(account: string, modelClass: string, leaseId: string, now: number): void {
@@ -55,6 +57,7 @@ export class AccountKnowledge {
     { reason, retryAt }: { readonly reason: string; readonly retryAt: number | null },
     now: number,
   ): void {
+    if (reason === 'retry_budget') this.#noRetryUntil.set(account, now + NO_RETRY_MS)
     if (!LASTING.has(reason)) return
     // Names of models are the callers' to make up: the oldest go.
     for (const oldest of this.#shut.keys()) {
@@ -78,6 +81,11 @@ export class AccountKnowledge {
     return [...this.#organizations].flatMap(([id, organization]) =>
       id !== account && organization === own ? [id] : [],
     )
+  }
+
+  /** False for a moment after its gate said that retries are used up: in an outage nobody waits to hear it again. */
+  mayRetry(account: string, now: number): boolean {
+    return now >= (this.#noRetryUntil.get(account) ?? -Infinity)
   }
 
   loadOf(account: string): number {

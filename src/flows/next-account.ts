@@ -4,6 +4,7 @@ import { planSecondTry, type Tried } from '../core/answering/retry.ts'
 import type { Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, untilAborted } from './ask-gate.ts'
+import { knowledgeOf } from './account-knowledge.ts'
 import type { Call } from './call.ts'
 import type { Choice } from './choose-accounts.ts'
 import type { FailedAttempt } from './judge-attempt.ts'
@@ -46,12 +47,17 @@ export async function nextAccount(
     if (entrance.kind === 'held') return entrance.held
     return entrance.kind === 'caller_gone' ? 'caller_gone' : null
   }
-  const untried = candidates.filter(({ id }) => failed.every(({ account }) => account !== id))
+  const mayRetry = (account: string): boolean =>
+    knowledgeOf(services).mayRetry(account, services.now())
+  const untried = candidates.filter(
+    ({ id }) => mayRetry(id) && failed.every(({ account }) => account !== id),
+  )
   if (untried.length > 0) {
     const next = await admit(untried, 0)
     if (next !== null) return next
   }
-  const plan = planSecondTry(retry, failed, {
+  const promising = failed.filter(({ account }) => mayRetry(account))
+  const plan = planSecondTry(retry, promising, {
     attempt,
     random: services.random(),
     now: services.now(),

@@ -51,6 +51,13 @@ describe('what an isolate knows of an account', () => {
     expect(known.isShut('a', 'm', 1)).toBe(false)
   })
 
+  it('is for a moment that its retries are used up, of whatever class', () => {
+    const known = new AccountKnowledge()
+    known.refused('a', 'm', { reason: 'retry_budget', retryAt: null }, 0)
+    expect([known.mayRetry('a', 999), known.mayRetry('a', 1_000)]).toEqual([false, true])
+    expect(known.mayRetry('b', 0)).toBe(true)
+  })
+
   it('is bounded, whatever names of models callers make up', () => {
     const known = new AccountKnowledge()
     for (let n = 0; n < 3_000; n += 1) known.refused('a', `m${n}`, open, 0)

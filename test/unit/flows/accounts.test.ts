@@ -268,7 +268,8 @@ describe('after a failure', () => {
       SLUICE_BREAKER_CONSECUTIVE: 1_000,
       SLUICE_BREAKER_MIN_CALLS: 1_000,
     }
-    await open({ settings, answer: overloaded })
+    const asks: [string, AdmissionAsk][] = []
+    await open({ settings, answer: overloaded, gates: listening(asks) })
     const answers: Response[] = []
     for (let n = 0; n < 40; n += 1) answers.push(await house.ask())
     expect(answers.every(({ status }) => status === 529)).toBe(true)
@@ -283,6 +284,8 @@ describe('after a failure', () => {
       Array.from({ length: 10 }, () => '1'),
     )
     expect(house.sent.length).toBeLessThan(40 * 1.5)
+    // And its gate is not asked again and again.
+    expect(asks.slice(-10).filter(([, { attempt }]) => attempt !== 1).length).toBeLessThan(3)
   })
 
   it('`server-timing` counts every attempt', async () => {
