@@ -51,3 +51,53 @@ CREATE TRIGGER key_used_again AFTER UPDATE ON usage BEGIN
   UPDATE keys SET last_used_at = unixepoch() * 1000
   WHERE id = NEW.key AND coalesce(last_used_at, 0) < (unixepoch() - 60) * 1000;
 END;
+
+-- Who allows which browser origin, so that a preflight, which names neither tenant nor key, is one look-up however many
+-- there are. Kept by triggers: it cannot differ from what the tenants and keys say. Only those that are not disabled.
+CREATE TABLE allowed_origins (
+  owner TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  PRIMARY KEY (owner, origin)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX allowed_origins_by_origin ON allowed_origins (origin);
+
+DROP INDEX tenants_with_origins;
+DROP INDEX keys_with_origins;
+
+CREATE TRIGGER tenant_origins_begin AFTER INSERT ON tenants WHEN NEW.disabled = 0 BEGIN
+  INSERT OR IGNORE INTO allowed_origins
+  SELECT 'tenant ' || NEW.id, value FROM json_each(NEW.settings, '$.origins') WHERE type = 'text';
+END;
+
+CREATE TRIGGER tenant_origins_change AFTER UPDATE OF settings, disabled, id ON tenants BEGIN
+  DELETE FROM allowed_origins WHERE owner = 'tenant ' || OLD.id;
+  INSERT OR IGNORE INTO allowed_origins
+  SELECT 'tenant ' || NEW.id, value FROM json_each(NEW.settings, '$.origins') WHERE type = 'text' AND NEW.disabled = 0;
+END;
+
+CREATE TRIGGER tenant_origins_end AFTER DELETE ON tenants BEGIN
+  DELETE FROM allowed_origins WHERE owner = 'tenant ' || OLD.id;
+END;
+
+CREATE TRIGGER key_origins_begin AFTER INSERT ON keys WHEN NEW.disabled = 0 BEGIN
+  INSERT OR IGNORE INTO allowed_origins
+  SELECT 'key ' || NEW.id, value FROM json_each(NEW.origins) WHERE type = 'text';
+END;
+
+CREATE TRIGGER key_origins_change AFTER UPDATE OF origins, disabled, id ON keys BEGIN
+  DELETE FROM allowed_origins WHERE owner = 'key ' || OLD.id;
+  INSERT OR IGNORE INTO allowed_origins
+  SELECT 'key ' || NEW.id, value FROM json_each(NEW.origins) WHERE type = 'text' AND NEW.disabled = 0;
+END;
+
+CREATE TRIGGER key_origins_end AFTER DELETE ON keys BEGIN
+  DELETE FROM allowed_origins WHERE owner = 'key ' || OLD.id;
+END;
+
+INSERT INTO allowed_origins
+SELECT DISTINCT 'tenant ' || tenants.id, entry.value FROM tenants, json_each(tenants.settings, '$.origins') AS entry
+WHERE disabled = 0 AND entry.type = 'text'
+UNION
+SELECT DISTINCT 'key ' || keys.id, entry.value FROM keys, json_each(keys.origins) AS entry
+WHERE disabled = 0 AND entry.type = 'text';

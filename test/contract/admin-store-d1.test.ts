@@ -4,7 +4,8 @@ import { d1Sessions } from '../../src/adapters/cloudflare/sql-session.ts'
 import { sqlAdminStore } from '../../src/adapters/sql/admin-store.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { openD1, type TestD1 } from '../support/d1.ts'
-import { describeAdminStore } from './admin-store-suite.ts'
+import { describeAdminRecord } from './admin-record-suite.ts'
+import { describeAdminStore, type OpenedStores } from './admin-store-suite.ts'
 
 let d1: TestD1
 
@@ -13,11 +14,14 @@ beforeAll(async () => {
 })
 afterAll(() => d1.close())
 
-describeAdminStore('D1', async () => ({
+const open = async (): Promise<OpenedStores> => ({
   store: sqlAdminStore(d1Sessions(d1.db)),
   keys: d1KeyStore(d1.db),
   execute: (sql) => d1.db.prepare(sql).run(),
-}))
+})
+
+describeAdminStore('D1', open)
+describeAdminRecord('D1', open)
 
 test('a session of D1 has a bookmark once it was used', async () => {
   const session = sqlAdminStore(d1Sessions(d1.db)).open({ from: 'nearest', bookmark: null })

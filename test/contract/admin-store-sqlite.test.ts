@@ -6,7 +6,8 @@ import { migrateSqlite, readMigrations } from '../../src/adapters/sqlite/migrate
 import { sqliteKeyStore } from '../../src/adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../../src/adapters/sqlite/sql-session.ts'
 import { sqlAdminStore } from '../../src/adapters/sql/admin-store.ts'
-import { describeAdminStore } from './admin-store-suite.ts'
+import { describeAdminRecord } from './admin-record-suite.ts'
+import { describeAdminStore, type OpenedStores } from './admin-store-suite.ts'
 
 function openDatabase(): DatabaseSync {
   const db = new DatabaseSync(':memory:')
@@ -15,14 +16,17 @@ function openDatabase(): DatabaseSync {
   return db
 }
 
-describeAdminStore('SQLite', async () => {
+const open = async (): Promise<OpenedStores> => {
   const db = openDatabase()
   return {
     store: sqlAdminStore(sqliteSessions(db)),
     keys: sqliteKeyStore(db),
     execute: async (sql: string) => db.exec(sql),
   }
-})
+}
+
+describeAdminStore('SQLite', open)
+describeAdminRecord('SQLite', open)
 
 test('a database that is closed is said to be unavailable', async () => {
   const db = openDatabase()

@@ -19,11 +19,7 @@ export const FIND_KEY_SQL = `
  * its tenant's. The values are the origin and the time.
  */
 export const ALLOWS_ORIGIN_SQL = `
-  SELECT 1 AS allowed FROM tenants, json_each(tenants.settings, '$.origins') AS entry
-  WHERE json_type(settings, '$.origins') = 'array' AND disabled = 0 AND entry.value IN (?1, '*')
-  UNION ALL
-  SELECT 1 FROM keys, json_each(keys.origins) AS entry
-  WHERE origins IS NOT NULL AND disabled = 0 AND entry.value IN (?1, '*')
+  SELECT 1 AS allowed FROM allowed_origins WHERE origin IN (?1, '*')
   UNION ALL
   SELECT 1 FROM token_origins WHERE origin = ?1 AND expires_at > ?2
   LIMIT 1`
