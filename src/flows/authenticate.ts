@@ -54,33 +54,51 @@ const NO_HASH = '0'.repeat(64)
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const hashers = options.peppers.map(createKeyHasher)
   const renewed = new BoundedMap<true>(MAX_ENTRIES)
-  const known = createReadThrough<StoredKey | null>({
-    read: (keyId) => options.keys.findKey(keyId),
-    isAbsent: (key) => key === null,
+  const reads = {
+    isAbsent: (key: StoredKey | null) => key === null,
     now: options.now,
     cacheMs: options.cacheMs,
     maxEntries: options.maxEntries ?? MAX_ENTRIES,
     readTimeoutMs: options.readTimeoutMs ?? READ_TIMEOUT_MS,
+  }
+  const known = createReadThrough<StoredKey | null>({
+    ...reads,
+    read: (keyId) => options.keys.findKey(keyId),
   })
+  /** By a key's id and the hash that it does not have: what its store said when it was asked for that. */
+  const doubted = createReadThrough<StoredKey | null>({
+    ...reads,
+    isAbsent: () => true,
+    read: (doubt) => options.keys.findKey(doubt.slice(0, doubt.indexOf(' '))),
+  })
+  /**
+   * A wrong secret costs what an unknown key does: one read, remembered. So time does not tell which ids there are, and
+   * the new secret of a key that was rotated a moment ago is good at once.
+   */
+  const findByHash = async (id: string, hashes: readonly string[], around: Circumstances) => {
+    const isRemembered = known.peek(id) !== undefined
+    const found = await findIn(known, id, around)
+    if (found === 'unavailable' || found === null || matchOf(found, hashes) !== null) return found
+    const doubt = `${id} ${hashes[0]}`
+    if (isRemembered) return findIn(doubted, doubt, around)
+    doubted.keep(doubt, found)
+    return found
+  }
   const checkKey = async (presented: string | null, around: Circumstances): Promise<AuthResult> => {
     const read = readApiKey(presented)
     if (read.kind !== 'key') return refused(`key_${read.kind}`)
-    const [hashes, found] = await Promise.all([
-      Promise.all(hashers.map((hash) => hash(read.key.text))),
-      findIn(known, read.key.id, around),
-    ])
+    const hashes = await Promise.all(hashers.map((hash) => hash(read.key.text)))
+    const found = await findByHash(read.key.id, hashes, around)
     if (found === 'unavailable') return refused('store_unavailable')
-    // All are compared, so that a key under the previous pepper or a former secret takes no longer.
-    const matches = comparedWith(hashes, found?.secretHash ?? NO_HASH)
-    const formerMatches = comparedWith(hashes, found?.former?.secretHash ?? NO_HASH)
-    if (found === null) return refused('key_unknown')
-    if (!matches.includes(true)) {
-      if (!formerMatches.includes(true)) return refused('key_unknown')
-      const isOver = (found.former?.until ?? 0) <= options.now()
-      return isOver ? refused('key_expired') : letIn(found, options.now())
+    const match = matchOf(found, hashes)
+    if (found === null || match === null) return refused('key_unknown')
+    if (match === 'former' && (found.former?.until ?? 0) <= options.now()) {
+      return refused('key_expired')
     }
     const [current] = hashes
-    if (matches[0] === false && current !== undefined) around.defer?.(renewHash(found, current))
+    if (match === 'previous_pepper' && current !== undefined) {
+      around.defer?.(renewHash(found, current))
+    }
     return letIn(found, options.now())
   }
   /** Best effort, and once here: the next isolate that meets this key tries again. */
@@ -109,6 +127,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       ? checkToken(presented, around)
       : checkKey(presented, around)
   }
+}
+
+type Match = 'current' | 'previous_pepper' | 'former'
+
+/** All are compared, so that a key under the previous pepper, a former secret or no key takes no longer. */
+function matchOf(key: StoredKey | null, hashes: readonly string[]): Match | null {
+  const own = comparedWith(hashes, key?.secretHash ?? NO_HASH)
+  const former = comparedWith(hashes, key?.former?.secretHash ?? NO_HASH)
+  if (own.includes(true)) return own[0] === true ? 'current' : 'previous_pepper'
+  return former.includes(true) ? 'former' : null
 }
 
 const comparedWith = (hashes: readonly string[], stored: string): readonly boolean[] =>

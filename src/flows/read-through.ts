@@ -20,6 +20,8 @@ export interface ReadThrough<T> {
   find(name: string, defer?: Defer): Promise<T>
   /** What is remembered and still trusted. */
   peek(name: string): T | undefined
+  /** Remembers what was learned elsewhere, as if it were read now. */
+  keep(name: string, value: T): void
 }
 
 interface Entry<T> {
@@ -103,6 +105,7 @@ export function createReadThrough<T>(options: ReadThroughOptions<T>): ReadThroug
 
   return {
     peek: (name) => findFresh(name)?.value,
+    keep: (name, value) => remember(name, { value, readAt: options.now() }),
     async find(name, defer) {
       const fresh = findFresh(name)
       if (fresh === undefined) return readShared(name, defer)

@@ -177,6 +177,53 @@ describe('a caller', () => {
   })
 })
 
+describe('a wrong secret', () => {
+  const guess = (byte: number) => renewApiKey(key.id, new Uint8Array(64).fill(byte)).text
+  const readsOf = async (work: () => Promise<unknown>): Promise<number> => {
+    const before = findKey.mock.calls.length
+    await work()
+    return findKey.mock.calls.length - before
+  }
+
+  test.each([
+    ['on a warm isolate', true],
+    ['on a cold one', false],
+  ])('costs as many reads as an unknown key, %s', async (_, isWarm) => {
+    const authenticate = authenticator()
+    if (isWarm) await authenticate(withKey(key.text))
+    const costs = []
+    for (const text of [guess(7), stranger.text]) {
+      const ask = async () =>
+        expect(await authenticate(withKey(text))).toEqual(refused('key_unknown'))
+      costs.push([await readsOf(ask), await readsOf(ask), await readsOf(ask)])
+    }
+    expect(costs).toEqual([
+      [1, 0, 0],
+      [1, 0, 0],
+    ])
+  })
+
+  test('is asked for again, so that the secret of a key that was just rotated is good at once', async () => {
+    const authenticate = authenticator()
+    await authenticate(withKey(key.text))
+    const rotated = renewApiKey(key.id, new Uint8Array(64).fill(7))
+    store.put({ ...stored, secretHash: await hashKey(rotated.text) })
+    const ask = async () =>
+      expect(await authenticate(withKey(rotated.text))).toMatchObject({ kind: 'caller' })
+    expect([await readsOf(ask), await readsOf(ask)]).toEqual([1, 0])
+  })
+
+  test('of a key that is known is as unavailable as an unknown key where the store is down', async () => {
+    const authenticate = authenticator()
+    await authenticate(withKey(key.text))
+    findKey.mockRejectedValue(new Error('down'))
+    for (const text of [guess(7), stranger.text]) {
+      expect(await authenticate(withKey(text))).toEqual(refused('store_unavailable'))
+    }
+    expect(await authenticate(withKey(key.text))).toMatchObject({ kind: 'caller' })
+  })
+})
+
 describe('the store', () => {
   test('is read once for a thousand callers on a cold isolate, and not at all on a warm one', async () => {
     const authenticate = authenticator()
