@@ -31,8 +31,9 @@ const LIST = `SELECT * FROM keys WHERE tenant = ?1 AND revoked_at IS NULL AND (c
 const ADD = `INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, ips, disabled)
   SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM tenants WHERE id = ?2 RETURNING id`
 
+// A new secret's hash is under the current pepper, so a change of the pepper need not wait for this key any more.
 const ROTATE = `UPDATE keys SET previous_hash = secret_hash, previous_expires_at = ?3, secret_hash = ?2,
-    rotations = rotations + 1
+    rehashed_at = ?4, rotations = rotations + 1
   WHERE id = ?1 AND revoked_at IS NULL RETURNING id`
 
 // The row stays, so that its holder is told that the key was revoked, and not that it is unknown.
@@ -72,7 +73,7 @@ export const keyRecords = (session: SqlSession): KeyRecords => {
       return (await run('create', write, add, key.id)) !== undefined
     },
     async rotateKey(id, { secretHash, formerUntil }, write) {
-      const rotate = statement(ROTATE, id, secretHash, formerUntil)
+      const rotate = statement(ROTATE, id, secretHash, formerUntil, write.at)
       return (await run('rotate', write, rotate, id)) !== undefined
     },
     async changeKey(id, change, write) {

@@ -113,6 +113,10 @@ describe('a key', () => {
       secret_hash: await hash(String(answer.body['key'])),
       previous_hash: await hash(key),
     })
+    // Whoever changes the pepper looks for keys whose hash is older than that.
+    const row = house.db.prepare('SELECT created_at, rehashed_at FROM keys WHERE id = ?')
+    const { created_at: createdAt, rehashed_at: rehashedAt } = row.get(shown.id) ?? {}
+    expect(rehashedAt).toBeGreaterThanOrEqual(Number(createdAt))
   })
 
   it.each([{ grace_seconds: -1 }, { grace_seconds: 1e9 }, { grace_seconds: null }, { grace: 1 }])(
