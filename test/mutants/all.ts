@@ -1,7 +1,13 @@
 // Every seeded fault, in the order of the table.
 import { adminMutants } from './admin.ts'
 import { accountMutants } from './accounts.ts'
+import { flowMutants } from './flows.ts'
 import { gateMutants } from './gate.ts'
 import type { Mutant } from './mutant.ts'
 
-export const MUTANTS: readonly Mutant[] = [...gateMutants, ...adminMutants, ...accountMutants]
+export const MUTANTS: readonly Mutant[] = [
+  ...gateMutants,
+  ...flowMutants,
+  ...adminMutants,
+  ...accountMutants,
+]

@@ -259,4 +259,32 @@ export const gateMutants: readonly Mutant[] = [
     to: 'const target = grewTooFast ? level',
     killedBy: [`${UNIT}/limit.test.ts`, 'falls to what is in use'],
   },
+  {
+    fault: 'reservation written after the grant',
+    file: 'durable-objects/account-gate.ts',
+    from: 'const resolved = admit(this.#gate, ask, moment())\n    this.#keep()',
+    to: 'const resolved = admit(this.#gate, ask, moment())\n    setTimeout(() => this.#keep(), 2_000)',
+    killedBy: [`${WORKERD}/gate.test.ts`, 'what was granted before an abort is counted after it'],
+  },
+  {
+    fault: 'cancel forgets the ticket: a waiter who left is let in when its ask comes again',
+    file: `${CORE}/gate.ts`,
+    from: 'rememberEnded(gate.leases, ticket)',
+    to: '',
+    killedBy: [`${UNIT}/wait-queue.test.ts`, 'that was cancelled stays so'],
+  },
+  {
+    fault: 'settle twice frees twice: what ended is not remembered',
+    file: `${CORE}/leases.ts`,
+    from: 'leases.ended.add(id)',
+    to: 'leases.ended.add(String(id.length < 0))',
+    killedBy: [`${UNIT}/leases.test.ts`, 'and once only'],
+  },
+  {
+    fault: 'denied uses up: a retry that is refused costs one of the budget',
+    file: `${CORE}/gate.ts`,
+    from: "if (own?.admission.kind !== 'refused') gate.retryBalance",
+    to: 'gate.retryBalance',
+    killedBy: [`${UNIT}/retry-budget.test.ts`, 'is not taken from by a retry that finds no slot'],
+  },
 ]

@@ -1,16 +1,19 @@
-// `npm run mutants [-- part of a fault's name]`: applies each seeded fault to a copy of the project, runs the test that
+// `npm run mutants [-- part of a fault's name | --new]`: applies each seeded fault to a copy of the project, runs the test that
 // must fail, and writes docs/MUTANTS.md. Ends with 1 where a fault survives.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MUTANTS } from './all.ts'
 import { ProjectCopy, root } from './copy.ts'
 import type { Mutant } from './mutant.ts'
-import { renderTable, type Result } from './table.ts'
+import { renderTable, type Result, rowOf } from './table.ts'
 
 const TABLE = join(root, 'docs/MUTANTS.md')
 
-const wanted = process.argv[2] ?? ''
-const chosen = MUTANTS.filter(({ fault }) => fault.includes(wanted))
+const [wanted = ''] = process.argv.slice(2)
+const before = existsSync(TABLE) ? readFileSync(TABLE, 'utf8') : ''
+const chosen = MUTANTS.filter((mutant) =>
+  wanted === '--new' ? !before.includes(rowOf(mutant, 'killed')) : mutant.fault.includes(wanted),
+)
 const copy = new ProjectCopy()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 process.once('exit', () => copy.remove())
@@ -22,7 +25,6 @@ for (const mutant of chosen) {
   console.log(`${killed ? 'killed  ' : 'SURVIVED'} ${mutant.fault}`)
   results.push({ mutant, killed })
 }
-const before = existsSync(TABLE) ? readFileSync(TABLE, 'utf8') : ''
 writeFileSync(TABLE, renderTable(MUTANTS, results, before))
 const survivors = results.filter(({ killed }) => !killed).length
 console.log(`${results.length} faults, ${survivors} survived`)

@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.ts'
 const HEAD = `# Seeded faults, and the tests that they fail
 
 Written by \`npm run mutants\`, which puts each fault into a copy of the project and runs the named test;
-\`npm run mutants -- budget\` runs those with that word in their name. The tests are part of \`npm test\`, and so is a check that every
+\`npm run mutants -- budget\` runs those with that word in their name, \`-- --new\` those that are not in the table. The tests are part of \`npm test\`, and so is a check that every
 fault still finds its place in the source and has been run.
 
 | fault | place | test | result |

@@ -9,7 +9,7 @@ import type { Account } from '../../src/core/answering/account.ts'
 import { answerCall } from '../../src/flows/answer-call.ts'
 import { newTiming, type Call } from '../../src/flows/call.ts'
 import { Deadlines } from '../../src/flows/deadlines.ts'
-import type { AccountGates, Services, UpstreamCall } from '../../src/ports.ts'
+import type { AccountGates, LimitDecision, Services, UpstreamCall } from '../../src/ports.ts'
 import { accountList, type TestAccount } from './accounts.ts'
 import { callerWith } from './callers.ts'
 
@@ -26,6 +26,8 @@ export interface FlowWorld {
   readonly attempts: UpstreamAttempt[]
   /** One call of a caller. */
   ask(change?: Partial<Call>, callerSignal?: AbortSignal): Promise<Response>
+  /** How many requests were given back to the tenant's windows. */
+  refunds(): number
   /** Everything that was kept alive after the answers. */
   settled(): Promise<void>
 }
@@ -36,6 +38,8 @@ export interface FlowWorldOptions {
   readonly random?: () => number
   /** Claude: the nth attempt counts from 1. */
   answer(attempt: UpstreamAttempt, nth: number): Response | Promise<Response>
+  /** What the tenant's request windows say; they always have room otherwise. */
+  readonly take?: () => Promise<LimitDecision>
   /** What stands between the flows and the gates. */
   around?(gates: AccountGates): AccountGates
 }
@@ -51,6 +55,7 @@ export function flowWorld(options: FlowWorldOptions): FlowWorld {
   const now = (): number => Date.now()
   const gates = memoryAccountGates(config.gate, { now, random })
   const attempts: UpstreamAttempt[] = []
+  let refunds = 0
   const deferred: Promise<unknown>[] = []
   const send = async (account: Account, { signal }: UpstreamCall): Promise<Response> => {
     const attempt = { account: account.id, at: now(), signal }
@@ -63,8 +68,10 @@ export function flowWorld(options: FlowWorldOptions): FlowWorld {
     accounts: { usable: () => config.accounts, refresh: async () => {} },
     gates: options.around?.(gates) ?? gates,
     limits: {
-      take: async () => ({ kind: 'allowed', windows: [], degraded: false }),
-      refund: async () => {},
+      take: options.take ?? (async () => ({ kind: 'allowed', windows: [], degraded: false })),
+      refund: async () => {
+        refunds += 1
+      },
       peek: async () => [],
       recall: () => null,
       ping: async () => {},
@@ -85,6 +92,7 @@ export function flowWorld(options: FlowWorldOptions): FlowWorld {
       const defer = (work: Promise<unknown>): void => void deferred.push(work)
       return answerCall(services, { ...aCall(asked, callerSignal, defer), ...change })
     },
+    refunds: () => refunds,
     settled: async () => {
       for (let done = 0; done < deferred.length; done += 1) await deferred[done]
     },

@@ -24,7 +24,10 @@ async function run(exchange: Exchange): Promise<void> {
   const { req, path, sim } = exchange
   if (path === '/api/hello') return sayHello(exchange)
   if (path === OPENAI) exchange.errorStyle = 'openai'
-  exchange.enter(identify(req.headers))
+  const caller = identify(req.headers)
+  await connectionsClosed()
+  if (exchange.finished) return
+  exchange.enter(caller)
   checkConcurrency(exchange)
   // Known before the body, a canned answer can let it pass by unread.
   if (!sim.rules.needModel) exchange.faults = chooseFault(exchange) ?? NO_FAULT
@@ -36,6 +39,13 @@ async function run(exchange: Exchange): Promise<void> {
   }
   await route(exchange)
 }
+
+/**
+ * Connections that were closed before this request came are seen as closed before it is counted: Node reads all that has
+ * come in one turn, and closes at the turn's end.
+ */
+const connectionsClosed = (): Promise<void> =>
+  new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
 async function takeBody(exchange: Exchange): Promise<boolean> {
   const { req, path, sim, faults } = exchange

@@ -20,7 +20,8 @@ export async function call(world: World, ask: Ask): Promise<Answered> {
   const { url, keys } = world.gateway()
   const { status, headers, body, tookMs } = await send(
     url,
-    claudeCall({ key: keys.enterprise, ...ask }),
+    // Its own, since a pooled one may just have been closed for having been idle.
+    { ...claudeCall({ key: keys.enterprise, ...ask }), ownConnection: true },
   )
   const reason = headers['sluice-reason']
   return {

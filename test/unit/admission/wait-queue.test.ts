@@ -81,6 +81,14 @@ describe('waiting', () => {
     expect(word(answerTo('next', cancel(gate, 'gone', at(101))))).toBe('admitted')
   })
 
+  test('a waiter that was cancelled stays so, even if its ticket is asked for again', () => {
+    const gate = fullGate()
+    asks(gate, 'gone', at(0), WAIT)
+    cancel(gate, 'gone', at(1))
+    expect(asks(gate, 'gone', at(2), WAIT)).toBe('cancelled')
+    expect(gate.queue.byTicket.size).toBe(0)
+  })
+
   test('has so many places in all and for one tenant, and frees them', () => {
     const gate = fullGate({ queueLength: 4, queuePerTenant: 2 })
     const from = (tenant: string): AskChange => ({ ...WAIT, tenant })

@@ -1,5 +1,6 @@
 // The story of a call, attempt by attempt: who is asked again and who is not, and when a slot comes home.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LimitDecision } from '../../../src/ports.ts'
 import {
   begun,
   claudeError,
@@ -156,5 +157,69 @@ describe('the slot of a call', () => {
     await world.ask()
     expect(await taken(world, 1)).toBe(1)
     expect(await taken(world, 100)).toBe(0)
+  })
+})
+
+describe('what a call teaches its gate', () => {
+  const WARY = { SLUICE_BREAKER_CONSECUTIVE: 3, SLUICE_RETRY_ATTEMPTS: 1 }
+  const phaseOf = ({ gates, accounts: [account] }: FlowWorld): string[] =>
+    [...gates.gateOf(account!).classes.values()].map(({ breaker }) => breaker.phase.kind)
+
+  it('by being cut after its first event is a failure', async () => {
+    const world = worldOf(() => streamed(begun, 'breaks'), { settings: WARY })
+    for (let asked = 0; asked < 3; asked += 1) {
+      const answer = (await world.ask()) as Response
+      await answer.text()
+    }
+    expect(phaseOf(world)).toEqual(['open'])
+  })
+
+  it('by its caller leaving is nothing', async () => {
+    const world = worldOf((attempt) => hangs(attempt), { settings: WARY })
+    for (let asked = 0; asked < 10; asked += 1) {
+      const caller = new AbortController()
+      const answering = world.ask({}, caller.signal).catch(() => null)
+      await vi.advanceTimersByTimeAsync(10)
+      caller.abort()
+      await vi.advanceTimersByTimeAsync(100)
+      await answering
+    }
+    expect(world.attempts).toHaveLength(10)
+    expect(phaseOf(world)).toEqual(['closed'])
+  })
+
+  it('by a 429 is no failure of the account', async () => {
+    const world = worldOf(() => claudeError(429, 'rate_limit_error'), { settings: WARY })
+    for (let asked = 0; asked < 10; asked += 1) await ended(world.ask(), world)
+    expect(phaseOf(world)).toEqual(['closed'])
+  })
+})
+
+describe('a refused request uses nothing up', () => {
+  it('of the request windows, when the gate refuses', async () => {
+    const world = worldOf((attempt) => hangs(attempt), {
+      accounts: [{ id: 'alpha', max_concurrent: 1 }],
+    })
+    const caller = new AbortController()
+    const holding = world.ask({}, caller.signal).catch(() => null)
+    await vi.advanceTimersByTimeAsync(10)
+    await expect(world.ask()).rejects.toMatchObject({ reason: 'queue_full' })
+    expect(world.refunds()).toBe(1)
+    caller.abort()
+    await holding
+  })
+
+  it('of the account, when the request windows refuse after the gate has agreed', async () => {
+    const { promise, resolve } = Promise.withResolvers<LimitDecision>()
+    const world = worldOf(() => served(), { take: () => promise })
+    const answering = world.ask().catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(10)
+    expect(heldBy(world)).toBe(1)
+    const refused = { kind: 'refused', windows: [], refusedBy: [], retryAfterMs: 1 }
+    resolve({ ...refused, degraded: false } as unknown as LimitDecision)
+    expect(await answering).toBeInstanceOf(Error)
+    await world.settled()
+    expect(heldBy(world)).toBe(0)
+    expect(world.attempts).toHaveLength(0)
   })
 })
