@@ -106,8 +106,8 @@ export const adminMutants: readonly Mutant[] = [
   {
     fault: 'keys: a former secret works for ever',
     file: 'src/flows/authenticate.ts',
-    from: 'const isOver = (found.former?.until ?? 0) <= options.now()',
-    to: 'const isOver = found.former === null',
+    from: "if (match === 'former' && (found.former?.until ?? 0) <= options.now()) {",
+    to: "if (match === 'former' && found.former === null) {",
     killedBy: ['test/unit/authenticate/authenticate.test.ts', 'until the grace is over'],
   },
   {
