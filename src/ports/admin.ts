@@ -118,15 +118,17 @@ export interface KeyRecords {
   revokeKey(id: string, write: AdminWrite): Promise<boolean>
 }
 
-/** Days in UTC, inclusive. */
 export interface UsageSpan {
+  /** Null: every tenant. */
+  readonly tenant: string | null
+  /** Days in UTC, inclusive. */
   readonly from: string
   readonly to: string
   readonly groupBy: readonly GroupField[]
 }
 
 export interface UsageRecords {
-  /** Of every tenant, what has been rolled up; in the order of the tenant and the fields asked for. */
+  /** What has been rolled up; in the order of the tenant and the fields asked for. */
   sumUsage(span: UsageSpan, page: Page): Promise<Listed<CountedUsage>>
 }
 

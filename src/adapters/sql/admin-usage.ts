@@ -1,4 +1,4 @@
-// Every tenant's usage as it was rolled up, summed by the fields asked for.
+// Usage as it was rolled up, of one tenant or of all, summed by the fields asked for.
 import type { GroupField, CountedUsage } from '../../core/money/usage-report.ts'
 import type { UsageRecords, UsageSpan } from '../../ports/admin.ts'
 import { readNumber, readText } from './audited.ts'
@@ -26,20 +26,20 @@ export const usageRecords = (session: SqlSession): UsageRecords => ({
 })
 
 /** The fields are of a closed list, so they may stand in the statement. */
-function sumSql({ groupBy }: UsageSpan, goesOn: boolean): string {
+function sumSql({ groupBy, tenant }: UsageSpan, goesOn: boolean): string {
   const fields = ['tenant', ...groupBy]
   const names = fields.join(', ')
-  const place = fields.map((_, at) => `?${at + 4}`).join(', ')
+  const place = fields.map((_, at) => `?${at + (tenant === null ? 4 : 5)}`).join(', ')
   const sums = SUMS.map((column) => `sum(${column}) AS ${column}`).join(', ')
   return `SELECT ${names}, ${sums} FROM usage WHERE day BETWEEN ?1 AND ?2
-    ${goesOn ? `AND (${names}) > (${place})` : ''} GROUP BY ${names} ORDER BY ${names} LIMIT ?3`
+    ${tenant === null ? '' : 'AND tenant = ?4'} ${goesOn ? `AND (${names}) > (${place})` : ''} GROUP BY ${names} ORDER BY ${names} LIMIT ?3`
 }
 
 const valuesOf = (
-  { from, to }: UsageSpan,
+  { from, to, tenant }: UsageSpan,
   limit: number,
   after: readonly SqlValue[] | null,
-): SqlValue[] => [from, to, limit, ...(after ?? [])]
+): SqlValue[] => [from, to, limit, ...(tenant === null ? [] : [tenant]), ...(after ?? [])]
 
 /** A field that was not asked for is empty, and not shown. */
 function toUsage(row: SqlRow, groupBy: readonly GroupField[]): CountedUsage {

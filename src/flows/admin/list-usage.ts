@@ -11,11 +11,14 @@ export interface UsageSource {
 
 export async function listUsage(
   { usage, session }: UsageSource,
-  tenant: string | null,
   span: UsageSpan,
   page: Page,
 ): Promise<Listed<CountedUsage>> {
-  if (tenant === null) return session.sumUsage(span, page)
+  const { tenant } = span
+  // Only one that is there has a ledger: asking for any other would make one.
+  if (tenant === null || (await session.findTenant(tenant)) === null) {
+    return session.sumUsage(span, page)
+  }
   const rows = sumBy(await usage.findUsage(tenant, span.from, span.to), span.groupBy)
   const placed = rows
     .map((row) => ({ row, place: placeOf(row, span) }))

@@ -15,7 +15,7 @@ export const adminUsage = (services: Services) =>
     const fields = [...new Set(groupBy)]
     const page = parsePage(query, ['string', ...fields.map(() => 'string' as const)])
     const source = { usage: services.usage, session: c.get('admin').session }
-    const span = { from, to, groupBy: fields }
-    const listed = await listUsage(source, query['tenant'] ?? null, span, page)
+    const span = { tenant: query['tenant'] ?? null, from, to, groupBy: fields }
+    const listed = await listUsage(source, span, page)
     return c.json(renderList(listed, (row) => showUsage(row, fields)))
   })

@@ -13,8 +13,10 @@ const USED = [
   ['zeta', '2026-12-01', 'claude-sonnet-5-5', 'k3', '', 5, 7],
 ] as const
 
-beforeAll(() => {
+beforeAll(async () => {
   house = openAdminHouse()
+  // The other one was deleted: what it used is still there.
+  await house.ask('POST /tenants', { body: { id: 'acme', name: 'Acme', tier: 'free' } })
   const insert = house.db.prepare(
     'INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, 10, 20, 30, 40, ?7, 50000)',
   )
@@ -79,6 +81,15 @@ describe('usage', () => {
       page = `&page=${String(answer.body['next_page'])}`
     }
     expect(seen).toEqual(whole)
+  })
+
+  it('of a tenant that is gone comes in pages too, and asks no ledger for it', async () => {
+    const query = '/usage?from=2026-11-01&to=2026-12-31&group_by=day&tenant=zeta&limit=1'
+    const first = await house.ask(`GET ${query}`)
+    const second = await house.ask(`GET ${query}&page=${String(first.body['next_page'])}`)
+    const days = [first, second].map((answer) => dataOf(answer).map((row) => row['day']))
+    expect(days).toEqual([['2026-11-02'], ['2026-12-01']])
+    expect([first.body['has_more'], second.body['has_more']]).toEqual([true, false])
   })
 
   it('of a tenant that used nothing, or of nobody, is an empty list', async () => {
