@@ -30,7 +30,7 @@ export function findTargets(results: Results): Target[] {
       title: 'Round trips and object calls of a warm request',
       goal: 'at most 1, and 2 of which 1 after the answer',
       measured: `${storeRoundTrips}, ${gateCallsBefore} + ${gateCallsAfter}`,
-      met: storeRoundTrips <= 1 && gateCallsBefore <= 1 && gateCallsAfter <= 1,
+      met: Math.round(storeRoundTrips) === 1 && gateCallsBefore <= 1 && gateCallsAfter <= 1,
     })
   }
   for (const { subject, how, streams, cutWithin100Ms } of checks?.leaving ?? []) {

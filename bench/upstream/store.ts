@@ -16,7 +16,7 @@ export interface StoreCounts {
 
 export class BenchStore {
   readonly server: Server
-  readonly #logs = new Map<string, readonly WindowLog[]>()
+  readonly #logs = new Map<string, WindowLog>()
   #requests = 0
   #commands = 0
 
@@ -45,16 +45,24 @@ export class BenchStore {
   }
 
   #run(command: readonly unknown[]): unknown {
-    const [name, , , key, now, amount, ...numbers] = command
-    if (name !== 'evalsha' && name !== 'eval') return 'PONG'
-    if (amount !== 1) throw new Error(`The benchmark's store cannot run ${JSON.stringify(command)}`)
-    const rules: WindowRule[] = []
-    for (let at = 0; at < numbers.length; at += 3) {
-      const [windowMs, limit] = [Number(numbers[at]), Number(numbers[at + 1])]
-      rules.push({ name: at === 0 ? 'minute' : 'hour', windowMs, limit })
+    const [name, , keys, ...rest] = command
+    if (!/^eval(sha)?$/i.test(String(name))) return 'PONG'
+    const places = rest.slice(0, Number(keys)).map(String)
+    const [now, amount, ...numbers] = rest.slice(Number(keys)).map(Number)
+    if (now === undefined || amount !== 1) {
+      throw new Error(`The benchmark's store cannot run ${JSON.stringify(command)}`)
     }
-    const { logs, outcome } = takeFromWindows(this.#logs.get(String(key)) ?? [], rules, Number(now))
-    this.#logs.set(String(key), logs)
+    const rules: WindowRule[] = []
+    const names: string[] = []
+    // Of each window: the number of its log, its length, its limit, its burst length.
+    for (let at = 0; at < numbers.length; at += 4) {
+      const [place = 1, windowMs = 0, limit = 0] = numbers.slice(at, at + 3)
+      rules.push({ name: windowMs === 60_000 ? 'minute' : 'hour', windowMs, limit })
+      names.push(`${places[place - 1]} ${windowMs}`)
+    }
+    const before = names.map((log) => this.#logs.get(log) ?? [])
+    const { logs, outcome } = takeFromWindows(before, rules, now)
+    for (const [index, log] of names.entries()) this.#logs.set(log, logs[index] ?? [])
     const usage = outcome.usage.flatMap(({ used, resetMs }) => [used, resetMs])
     return [outcome.admitted ? 1 : 0, outcome.retryAfterMs, ...usage]
   }
