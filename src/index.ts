@@ -40,6 +40,8 @@ const services: Services = {
   usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),
+  // Pumped by the runtime: JavaScript wakes for a chunk once, not again when it has been sent.
+  openPipe: () => new IdentityTransformStream(),
   addressOf: cloudflareAddress,
   now: Date.now,
   random: Math.random,

@@ -203,6 +203,11 @@ export interface Services {
   readonly usage: UsageReader
   readonly admin: AdminStore
   readonly upstream: Upstream
+  /** The platform's own way to pass bytes on, where it has one that is cheaper than a TransformStream. */
+  readonly openPipe?: () => {
+    readonly readable: ReadableStream<Uint8Array>
+    readonly writable: WritableStream<Uint8Array>
+  }
   /** Where a request comes from; null: not known. */
   readonly addressOf: (request: Request) => string | null
   readonly now: () => number

@@ -2,7 +2,7 @@
 // once, and tells how: complete, broken (said as `event: error`, never a silent end), or left by its caller.
 import { errorEvent, GatewayError } from '../core/errors.ts'
 import type { OpenStream } from './send-attempt.ts'
-import type { BreakCause } from './watch.ts'
+import type { BreakCause, Interruption } from './watch.ts'
 
 export type StreamEnd =
   | { readonly kind: 'complete' }
@@ -12,82 +12,102 @@ export type StreamEnd =
 /** A comment by the SSE standard: clients ignore it, proxies see bytes. */
 const COMMENT = new TextEncoder().encode(': waiting for Claude\n\n')
 
+/** What is written comes out untouched at its other end, which goes to the caller. */
+export interface Pipe {
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+}
+
 export interface RelayOptions {
   readonly requestId: string
+  readonly pipe: Pipe
   onEnd(end: StreamEnd): void
 }
 
-export function relayStream(stream: OpenStream, options: RelayOptions): ReadableStream<Uint8Array> {
-  const { reader, meter, watch } = stream
-  const head = [...stream.head]
-  let ended = false
-  let isPulling = false
+/** Resolves when the last byte is handed over, or nobody wants it. Never rejects. */
+export const relayStream = (stream: OpenStream, options: RelayOptions): Promise<void> =>
+  new Relay(stream, options).run()
 
-  const end = (result: StreamEnd): void => {
-    if (ended) return
-    ended = true
-    watch.stop()
-    options.onEnd(result)
+class Relay {
+  readonly #stream: OpenStream
+  readonly #options: RelayOptions
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>
+  #hasEnded = false
+  /** What was written last and is not taken yet; null: the caller waits for more. */
+  #writing: Promise<void> | null = null
+
+  constructor(stream: OpenStream, options: RelayOptions) {
+    this.#stream = stream
+    this.#options = options
+    this.#writer = options.pipe.writable.getWriter()
+    this.#writer.closed.catch(this.#leave)
+    stream.watch.tellSilence(() => {
+      // Only where a caller waits for bytes, and never inside an event.
+      if (this.#writing === null && !this.#hasEnded && stream.meter.atBoundary) this.#write(COMMENT)
+    })
   }
-  const breakOff = (
-    controller: ReadableStreamDefaultController<Uint8Array>,
-    cause: BreakCause,
-  ): void => {
-    if (!ended) {
-      const event = errorEvent(midStreamError(cause), options.requestId, meter.atBoundary)
-      controller.enqueue(new TextEncoder().encode(event))
-      controller.close()
+
+  async run(): Promise<void> {
+    const { head, reader, meter, watch } = this.#stream
+    try {
+      for (const chunk of head) {
+        this.#write(chunk)
+        await this.#writing
+      }
+      for (;;) {
+        const { value, done } = await reader.read()
+        if (done) break
+        watch.touch()
+        meter.push(value)
+        // One is on its way at most: a caller that reads slowly slows Claude down.
+        if (this.#writing !== null) await this.#writing
+        if (this.#hasEnded) return
+        this.#write(value)
+      }
+      await this.#finish(null)
+    } catch {
+      await this.#finish(watch.interruption)
     }
-    end({ kind: 'broken', cause })
-  }
-  const finish = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
-    if (meter.errorType !== null) {
-      // Claude said itself what went wrong; its bytes have been passed on.
-      controller.close()
-      end({ kind: 'broken', cause: 'error_event' })
-    } else if (meter.isComplete) {
-      controller.close()
-      end({ kind: 'complete' })
-    } else breakOff(controller, 'cut')
   }
 
-  return new ReadableStream<Uint8Array>(
-    {
-      start: (controller) =>
-        watch.tellSilence(() => {
-          // Only where a caller waits for bytes, and never inside an event.
-          if (isPulling && !ended && meter.atBoundary) controller.enqueue(COMMENT)
-        }),
-      pull: async (controller) => {
-        const first = head.shift()
-        if (first !== undefined) return controller.enqueue(first)
-        isPulling = true
-        try {
-          const { value, done } = await reader.read()
-          if (ended) return
-          if (done) return finish(controller)
-          watch.touch()
-          meter.push(value)
-          controller.enqueue(value)
-        } catch {
-          const { interruption } = watch
-          if (interruption === 'caller_gone') {
-            end({ kind: 'caller_gone' })
-            controller.error(new Error('The caller is gone'))
-          } else if (meter.isComplete) finish(controller)
-          else breakOff(controller, interruption ?? 'cut')
-        } finally {
-          isPulling = false
-        }
-      },
-      cancel: () => {
-        watch.interrupt('caller_gone')
-        end(meter.isComplete ? { kind: 'complete' } : { kind: 'caller_gone' })
-        reader.cancel().catch(() => {})
-      },
-    },
-    { highWaterMark: 0 },
-  )
+  #write(chunk: Uint8Array): void {
+    const writing = this.#writer.write(chunk).then(() => {
+      if (this.#writing === writing) this.#writing = null
+    }, this.#leave)
+    this.#writing = writing
+  }
+
+  /** Nothing more comes from Claude. */
+  async #finish(interruption: Interruption | null): Promise<void> {
+    if (this.#hasEnded) return
+    const { meter } = this.#stream
+    if (interruption === 'caller_gone') return this.#leave()
+    // Claude may have said itself what went wrong; its bytes have been passed on.
+    if (meter.errorType !== null) this.#end({ kind: 'broken', cause: 'error_event' })
+    else if (meter.isComplete) this.#end({ kind: 'complete' })
+    else {
+      const cause = interruption ?? 'cut'
+      const event = errorEvent(midStreamError(cause), this.#options.requestId, meter.atBoundary)
+      this.#end({ kind: 'broken', cause })
+      this.#write(new TextEncoder().encode(event))
+    }
+    await this.#writer.close().catch(() => {})
+  }
+
+  readonly #leave = (): void => {
+    const { meter, watch, reader } = this.#stream
+    watch.interrupt('caller_gone')
+    this.#end(meter.isComplete ? { kind: 'complete' } : { kind: 'caller_gone' })
+    reader.cancel().catch(() => {})
+    this.#writer.abort(new Error('The caller is gone')).catch(() => {})
+  }
+
+  #end(result: StreamEnd): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#stream.watch.stop()
+    this.#options.onEnd(result)
+  }
 }
 
 /** Said where a call must end because its account's gate did not confirm its slot in time. */

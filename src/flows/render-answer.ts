@@ -60,17 +60,15 @@ export function renderStream(
   call: Call,
   { held, verdict, facts }: StreamAnswer,
 ): Response {
-  // Announced now: work that is first heard of when the caller has left might not be kept alive.
-  const over = Promise.withResolvers<void>()
-  call.scope.defer(over.promise)
-  const body = relayStream(verdict.stream, {
+  const pipe = services.openPipe?.() ?? new TransformStream<Uint8Array, Uint8Array>()
+  const relaying = relayStream(verdict.stream, {
     requestId: call.scope.requestId,
-    onEnd: (end) => {
-      settleCall(services, call, held, endOfStream(services, call, verdict, end))
-      over.resolve()
-    },
+    pipe,
+    onEnd: (end) => settleCall(services, call, held, endOfStream(services, call, verdict, end)),
   })
-  return new Response(body, {
+  // Announced now: work that is first heard of when the caller has left might not be kept alive.
+  call.scope.defer(relaying)
+  return new Response(pipe.readable, {
     status: verdict.answer.status,
     headers: answerHeaders(verdict.answer, facts),
   })
