@@ -92,7 +92,7 @@ export async function sluice(
         name: 'd1',
         script: await bundle('bench/worker/d1.ts'),
         compatibilityDate,
-        objects: 'Database',
+        objects: ['Database'],
         bindings: [objects('DATABASE', 'Database')],
       },
       {
@@ -100,9 +100,10 @@ export async function sluice(
         script: await bundle(entry ?? 'bench/worker/sluice.ts'),
         compatibilityDate,
         compatibilityFlags,
-        objects: 'AccountGate',
+        objects: ['AccountGate', 'TenantLedger'],
         bindings: [
           objects('ACCOUNT_GATE', 'AccountGate'),
+          objects('TENANT_LEDGER', 'TenantLedger'),
           d1('DB', 'd1'),
           ...Object.entries(bindings).map(([setting, value]) => text(setting, value)),
         ],

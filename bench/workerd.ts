@@ -18,7 +18,7 @@ export interface WorkerPart {
   /** In workerd's language: `(name = "A", text = "b")`. */
   readonly bindings?: readonly string[]
   /** A class with SQLite, kept in a folder of its own. */
-  readonly objects?: string
+  readonly objects?: readonly string[]
 }
 
 export interface WorkerdOptions {
@@ -95,6 +95,9 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
   }
 }
 
+const namespaceOf = (part: WorkerPart, className: string): string =>
+  `(className = ${quote(className)}, uniqueKey = ${quote(`${part.name}-${className}`)}, enableSql = true)`
+
 function configOf({ dir, parts, sockets, v8Flags = [] }: WorkerdOptions): string {
   const services = parts.flatMap((part) => {
     const bindings = (part.bindings ?? []).join(', ')
@@ -102,7 +105,7 @@ function configOf({ dir, parts, sockets, v8Flags = [] }: WorkerdOptions): string
     const storage =
       part.objects === undefined
         ? ''
-        : `durableObjectNamespaces = [(className = ${quote(part.objects)}, uniqueKey = ${quote(part.name)}, enableSql = true)],
+        : `durableObjectNamespaces = [${part.objects.map((name) => namespaceOf(part, name)).join(', ')}],
       durableObjectStorage = (localDisk = ${quote(`${part.name}-disk`)}),`
     const disk = `(name = ${quote(`${part.name}-disk`)}, disk = (path = ${quote(join(dir, part.name))}, writable = true))`
     return [

@@ -26,29 +26,19 @@ import type { NumberedEntry } from '../src/core/admission/timeline.ts'
 import { placeOf, type WaitPlace } from '../src/core/admission/wait-queue.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import { GateStore } from './gate-store.ts'
-import { UsageOutbox, type PendingRow } from './usage-outbox.ts'
-import { rollUp } from './usage-rollup.ts'
 import { WaitingRoom } from './waiting-room.ts'
-
-// Usage reaches D1 this long after it was kept, in one transaction for all of it; a failed try waits longer.
-const ROLL_UP_MS = 10_000
-const ROLL_UP_RETRY_MS = 30_000
 
 export class AccountGate extends DurableObject<Env> {
   readonly #store: GateStore
   #gate: Gate
-  readonly #outbox: UsageOutbox
   readonly #room = new WaitingRoom()
   readonly #clock: AlarmClock
-  #rollUpAt: number | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     this.#store = new GateStore(ctx.storage)
     this.#gate = this.#store.load(parseConfig(env).gate)
-    this.#outbox = new UsageOutbox(ctx.storage, () => Date.now())
     this.#clock = new AlarmClock(ctx.storage, () => this.#decide(advance))
-    if (!this.#outbox.isEmpty()) this.#rollUpSoon(ROLL_UP_MS)
   }
 
   admit(ask: AdmissionAsk): Admission | Promise<Admission> {
@@ -69,12 +59,8 @@ export class AccountGate extends DurableObject<Env> {
     return lease
   }
 
-  /** Resolves once the usage is kept; the slot itself is free at once. */
-  async settle(settlement: Settlement, witness: LeaseWitness | null): Promise<void> {
+  settle(settlement: Settlement, witness: LeaseWitness | null): void {
     this.#decide((gate, at) => settle(gate, { settlement, witness }, at))
-    if (settlement.usage === null) return
-    await this.#outbox.keep(settlement.leaseId, settlement.usage)
-    this.#rollUpSoon(ROLL_UP_MS)
   }
 
   /** What an answer to another account of the same organization told. */
@@ -115,7 +101,7 @@ export class AccountGate extends DurableObject<Env> {
     this.#decide(resetByHand)
   }
 
-  /** Forgets the account, since it was removed; false: it still has calls. Its usage stays until D1 has it. */
+  /** Forgets the account, since it was removed; false: it still has calls. */
   retire(): boolean {
     this.#decide(advance)
     if (countInUse(this.#gate) > 0 || this.#gate.queue.byTicket.size > 0) return false
@@ -124,15 +110,9 @@ export class AccountGate extends DurableObject<Env> {
     return true
   }
 
-  pendingUsage(tenant: string): PendingRow[] {
-    return this.#outbox.findPending(tenant)
-  }
-
-  override async alarm(): Promise<void> {
+  override alarm(): void {
     this.#clock.rang()
-    this.#rollUpAt = null
     this.#decide(advance)
-    await this.#rollUp()
   }
 
   #decide(event: (gate: Gate, at: Moment) => Resolution[]): void {
@@ -145,30 +125,6 @@ export class AccountGate extends DurableObject<Env> {
     this.#store.save(this.#gate)
     const now = Date.now()
     this.#clock.wakeAt(nextWakeAt(this.#gate, now), now)
-    if (this.#rollUpAt !== null) this.#clock.alarmAt(this.#rollUpAt)
-  }
-
-  #rollUpSoon(inMs: number): void {
-    this.#rollUpAt ??= Date.now() + inMs
-    this.#clock.alarmAt(this.#rollUpAt)
-  }
-
-  async #rollUp(): Promise<void> {
-    if (this.#outbox.isEmpty()) return
-    this.#outbox.write()
-    this.#outbox.seal()
-    try {
-      for (;;) {
-        const flush = this.#outbox.oldestFlush()
-        if (flush === null) return
-        await rollUp(this.env.DB, flush, Date.now())
-        this.#outbox.dropFlush(flush.number)
-      }
-    } catch (error) {
-      // D1 is down or refuses: the rows stay, the flush keeps its id, and a later alarm tries again.
-      console.error(JSON.stringify({ event: 'usage_roll_up_failed', error: String(error) }))
-      this.#rollUpSoon(ROLL_UP_RETRY_MS)
-    }
   }
 }
 

@@ -1,5 +1,4 @@
-// Usage on its way to D1. Records are kept durably in groups, counted once by id, summed, and handed to D1 in
-// numbered flushes. A row carries the number of its flush from the start, so a reader who asks D1 which flushes
+// Usage on its way to D1. Records are counted once by id, summed, and handed to D1 in numbered flushes. A row carries the number of its flush from the start, so a reader who asks D1 which flushes
 // it holds never counts a row twice and never misses one.
 import type { UsageRecord } from '../src/core/money/usage-record.ts'
 import { sumUsage, type UsageTotals } from '../src/core/money/usage-totals.ts'
@@ -25,9 +24,6 @@ export const USAGE_OUTBOX_MIGRATION: Migration = {
     ) WITHOUT ROWID;`,
 }
 
-// One transaction for all that ends within this time: a disk write for each call costs five times its CPU.
-const GROUP_MS = 50
-const GROUP_LENGTH = 256
 // A settlement is retried for seconds; its id is remembered for two to three hours.
 const HOUR_MS = 3_600_000
 const HOURS_REMEMBERED = 2
@@ -43,13 +39,6 @@ export interface Flush {
 /** A row that D1 holds exactly if it holds the flush. */
 export interface PendingRow extends UsageTotals {
   readonly flush: string
-}
-
-interface Group {
-  readonly records: Map<string, UsageRecord>
-  readonly kept: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
 }
 
 const COLUMNS = `tenant, day, model, key, user, requests, inputTokens, outputTokens, cacheWriteTokens,
@@ -77,8 +66,6 @@ export class UsageOutbox {
   readonly #now: () => number
   readonly #scope: string
   #flush: number
-  #group: Group | null = null
-  #timer: ReturnType<typeof setTimeout> | null = null
 
   constructor(storage: SchemaStorage, now: () => number) {
     this.#storage = storage
@@ -93,46 +80,11 @@ export class UsageOutbox {
     this.#flush = flush
   }
 
-  /** Resolves once the record is written; a record whose id was counted before changes nothing. */
-  keep(id: string, record: UsageRecord): Promise<void> {
-    this.#group ??= newGroup()
-    const group = this.#group
-    group.records.set(id, record)
-    if (group.records.size >= GROUP_LENGTH) this.write()
-    else this.#timer ??= setTimeout(() => this.write(), GROUP_MS)
-    return group.kept
-  }
-
-  /** Writes what has gathered, at once. */
-  write(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    const group = this.#group
-    if (group === null) return
-    this.#group = null
-    try {
-      this.#storage.transactionSync(() => this.#writeRecords(group.records))
-      group.resolve()
-    } catch (error) {
-      group.reject(error)
-    }
-  }
-
-  #writeRecords(records: ReadonlyMap<string, UsageRecord>): void {
+  /** Adds records, each once by its id. To be called within a transaction, so that nothing is torn. */
+  add(records: ReadonlyMap<string, UsageRecord>): void {
     const { sql } = this.#storage
-    const hour = Math.floor(this.#now() / HOUR_MS)
-    const ids = JSON.stringify([...records.keys()])
-    // Listed, not a range: each id is then looked up in each hour, and no hour is read through.
-    const hours = Array.from({ length: HOURS_REMEMBERED + 1 }, (_, ago) => hour - ago)
-    const counted = sql
-      .exec<{ id: string }>(
-        `SELECT id FROM usage_counted WHERE hour IN (SELECT value FROM json_each(?))
-           AND id IN (SELECT value FROM json_each(?))`,
-        JSON.stringify(hours),
-        ids,
-      )
-      .toArray()
-    const known = new Set(counted.map(({ id }) => id))
+    const hour = this.#hour()
+    const known = this.#findCounted([...records.keys()])
     const fresh = [...records].filter(([id]) => !known.has(id))
     if (fresh.length === 0) return
     sql.exec(
@@ -142,6 +94,26 @@ export class UsageOutbox {
     )
     sql.exec('DELETE FROM usage_counted WHERE hour < ?', hour - HOURS_REMEMBERED)
     this.#addRows(sumUsage(fresh.map(([, record]) => record)))
+  }
+
+  hasCounted(id: string): boolean {
+    return this.#findCounted([id]).has(id)
+  }
+
+  #hour(): number {
+    return Math.floor(this.#now() / HOUR_MS)
+  }
+
+  #findCounted(ids: readonly string[]): Set<string> {
+    // Listed, not a range: each id is then looked up in each hour, and no hour is read through.
+    const hours = Array.from({ length: HOURS_REMEMBERED + 1 }, (_, ago) => this.#hour() - ago)
+    const counted = this.#storage.sql.exec<{ id: string }>(
+      `SELECT id FROM usage_counted WHERE hour IN (SELECT value FROM json_each(?))
+         AND id IN (SELECT value FROM json_each(?))`,
+      JSON.stringify(hours),
+      JSON.stringify(ids),
+    )
+    return new Set(counted.toArray().map(({ id }) => id))
   }
 
   #addRows(rows: readonly UsageTotals[]): void {
@@ -164,7 +136,6 @@ export class UsageOutbox {
   }
 
   isEmpty(): boolean {
-    if (this.#group !== null) return false
     return this.#storage.sql.exec('SELECT 1 FROM usage_outbox LIMIT 1').toArray().length === 0
   }
 
@@ -192,7 +163,6 @@ export class UsageOutbox {
 
   /** What of one tenant's usage may not be in D1 yet. */
   findPending(tenant: string): PendingRow[] {
-    this.write()
     const rows = this.#storage.sql.exec<Row & { flush: number }>(
       'SELECT * FROM usage_outbox WHERE tenant = ?',
       tenant,
@@ -203,9 +173,4 @@ export class UsageOutbox {
   #flushId(number: number): string {
     return `${this.#scope}:${number}`
   }
-}
-
-const newGroup = (): Group => {
-  const { promise: kept, resolve, reject } = Promise.withResolvers<void>()
-  return { records: new Map(), kept, resolve, reject }
 }

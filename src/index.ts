@@ -10,6 +10,7 @@ import { openConnection } from './adapters/cloudflare/open-connection.ts'
 import { cloudflareAddress } from './adapters/cloudflare/address.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
+import { cloudflareLedgers } from './adapters/cloudflare/ledgers.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
 import { sqlAdminStore } from './adapters/sql/admin-store.ts'
 import { upstashStores } from './adapters/upstash/stores.ts'
@@ -19,9 +20,10 @@ import { openAccountDirectory } from './flows/account-directory.ts'
 import type { Services } from './ports.ts'
 
 export { AccountGate } from '../durable-objects/account-gate.ts'
+export { TenantLedger } from '../durable-objects/tenant-ledger.ts'
 
 const config = parseConfig(env)
-const { ACCOUNT_GATE, DB } = env as Env
+const { ACCOUNT_GATE, TENANT_LEDGER, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
 const accounts = openAccountDirectory(config, {
@@ -35,9 +37,10 @@ const services: Services = {
   accounts,
   keys: d1KeyStore(DB),
   gates,
+  ledgers: cloudflareLedgers(TENANT_LEDGER, { log: logToConsole }),
   operations: cloudflareGateOperations(ACCOUNT_GATE),
   ...upstashStores({ config, now: Date.now, log: logToConsole }),
-  usage: d1UsageReader(DB, accounts, (account) => gates.stubOf(account)),
+  usage: d1UsageReader(DB, (tenant) => TENANT_LEDGER.getByName(tenant)),
   admin: sqlAdminStore(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),
   // Pumped by the runtime: JavaScript wakes for a chunk once, not again when it has been sent.

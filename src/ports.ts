@@ -6,6 +6,7 @@ import type { Tier } from './core/money/tier.ts'
 import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
+import type { Ledgers } from './ports/ledgers.ts'
 import type { SessionStore } from './ports/sessions.ts'
 
 export type {
@@ -19,6 +20,7 @@ export type {
   TimelinePage,
   Waits,
 } from './ports/gates.ts'
+export type { Ledgers, LedgerUnavailable } from './ports/ledgers.ts'
 
 /** A key as its tenant's limits make it: all that a request needs to know of its caller. */
 export interface Caller {
@@ -197,6 +199,7 @@ export interface Services {
   readonly accounts: AccountDirectory
   readonly keys: KeyStore
   readonly gates: AccountGates
+  readonly ledgers: Ledgers
   readonly operations: GateOperations
   readonly limits: RequestLimits
   readonly sessions: SessionStore

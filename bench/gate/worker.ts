@@ -7,13 +7,19 @@ import type {
   Lease,
   Settlement,
 } from '../../src/core/admission/admission.ts'
-import type { UsageRecord } from '../../src/core/money/usage-record.ts'
+import type { LedgerAsk, LedgerSettlement } from '../../src/core/money/ledger/words.ts'
 
 export { AccountGate } from '../../durable-objects/account-gate.ts'
+export { TenantLedger } from '../../durable-objects/tenant-ledger.ts'
 
 interface Slots {
   admit(ask: AdmissionAsk): Promise<Admission>
   settle(settlement: Settlement, witness: null): Promise<void>
+}
+
+interface Ledger {
+  reserve(ask: LedgerAsk): Promise<unknown>
+  settle(settlements: readonly LedgerSettlement[]): Promise<void>
 }
 
 /** The floor: a count and a line of waiters, in memory, nothing else. */
@@ -57,6 +63,7 @@ export class WritingGate extends CountingGate {
 
 interface BenchEnv {
   readonly ACCOUNT_GATE: DurableObjectNamespace
+  readonly TENANT_LEDGER: DurableObjectNamespace
   readonly COUNTING: DurableObjectNamespace
   readonly WRITING: DurableObjectNamespace
 }
@@ -73,28 +80,58 @@ const askFor = (ticket: string): AdmissionAsk => ({
   account: { maxConcurrent: LIMIT, minConcurrent: 1, draining: false },
 })
 
-const usageOf = (requestId: string): UsageRecord => ({
-  requestId,
+const ledgerAsk = (id: string): LedgerAsk => ({
+  id,
   tenant: 'bench',
   key: 'key',
   user: '',
   model: 'claude-sonnet-5',
   at: Date.now(),
+  stream: false,
   inputTokens: 1_000,
-  outputTokens: 500,
-  cacheWriteTokens: 0,
-  cacheReadTokens: 0,
-  costNanoUsd: 7_000_000,
-  savedNanoUsd: 0,
-  estimated: false,
+  maxOutputTokens: 4_096,
+  price: { input: 2_000, inputMost: 4_000, output: 10_000 },
+  ttlMs: 60_000,
+  maxWaitMs: 10_000,
+  limits: {
+    maxConcurrent: 1_000,
+    inputTokensPerMinute: null,
+    outputTokensPerMinute: null,
+    dayNanoUsd: 1e15,
+    monthNanoUsd: null,
+  },
+  token: null,
 })
 
-const settlementOf = (lease: Lease, withUsage: boolean): Settlement => ({
+/** A ledger as it is used: a reservation before the call, its bill after. */
+const asLedger = (ledger: Ledger): Slots => ({
+  async admit({ ticket }) {
+    await ledger.reserve(ledgerAsk(ticket))
+    const lease = { id: ticket, epoch: 1, expiresAt: 0 }
+    return { kind: 'admitted', lease, queuedMs: 0, probe: false }
+  },
+  async settle({ leaseId }) {
+    const { id, tenant, key, user, model, at } = ledgerAsk(leaseId)
+    const usage = {
+      requestId: id,
+      ...{ tenant, key, user, model, at },
+      inputTokens: 1_000,
+      outputTokens: 500,
+      cacheWriteTokens: 0,
+      cacheReadTokens: 0,
+      costNanoUsd: 7_000_000,
+      savedNanoUsd: 0,
+      estimated: false,
+    }
+    await ledger.settle([{ id: leaseId, usage, tookMs: 10 }])
+  },
+})
+
+const settlementOf = (lease: Lease): Settlement => ({
   leaseId: lease.id,
   epoch: lease.epoch,
   outcome: { kind: 'served' },
   rate: null,
-  usage: withUsage ? usageOf(lease.id) : null,
 })
 
 export default {
@@ -102,20 +139,21 @@ export default {
     const { pathname, searchParams } = new URL(request.url)
     const namespace = {
       '/gate': env.ACCOUNT_GATE,
-      '/gate-usage': env.ACCOUNT_GATE,
+      '/ledger': env.TENANT_LEDGER,
       '/counting': env.COUNTING,
       '/writing': env.WRITING,
     }[pathname]
     if (namespace === undefined) return new Response(null, { status: 404 })
-    // All three have these two methods.
-    const gate = namespace.getByName('bench') as unknown as Slots
+    const stub = namespace.getByName('bench')
+    // The others have these two methods as they are.
+    const gate =
+      pathname === '/ledger' ? asLedger(stub as unknown as Ledger) : (stub as unknown as Slots)
     const pairs = Number(searchParams.get('pairs') ?? 1)
-    const withUsage = pathname === '/gate-usage'
     for (let each = 0; each < pairs; each++) {
       const admission = await gate.admit(askFor(crypto.randomUUID()))
       if (admission.kind === 'refused') throw new Error(`Refused: ${admission.refusal.reason}`)
       // As in the gateway: the call waits for its lease, and its settlement delays no answer.
-      context.waitUntil(gate.settle(settlementOf(admission.lease, withUsage), null))
+      context.waitUntil(gate.settle(settlementOf(admission.lease), null))
     }
     return new Response('ok')
   },

@@ -1,6 +1,7 @@
 // The gateway as it is deployed, with one thing added: it counts the calls that reach its objects, and tells.
 import sluice from '../../src/index.ts'
 import { AccountGate as Gate } from '../../durable-objects/account-gate.ts'
+export { TenantLedger } from '../../durable-objects/tenant-ledger.ts'
 import type { AdmissionAsk, LeaseWitness, Settlement } from '../../src/core/admission/admission.ts'
 
 const calls = { admit: 0, settle: 0 }

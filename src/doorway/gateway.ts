@@ -1,4 +1,4 @@
-// The gateway in one process, for the runtimes without Cloudflare's platform: gates in memory, keys and usage in
+// The gateway in one process, for the runtimes without Cloudflare's platform: gates in memory, keys and ledgers in
 // SQLite, request limits in Redis as everywhere. One process only: two would each grant an account's whole limit.
 import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
@@ -9,8 +9,8 @@ import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
-import { SqliteUsage } from '../adapters/sqlite/usage-store.ts'
 import { upstashStores } from '../adapters/upstash/stores.ts'
+import { sqliteLedgers } from '../adapters/sqlite/ledgers.ts'
 import type { Config } from '../config.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
 import { openAccountDirectory } from '../flows/account-directory.ts'
@@ -36,11 +36,10 @@ export interface ProcessGatewayOptions {
 }
 
 export function openGateway({ config, db, log }: ProcessGatewayOptions): ProcessGateway {
-  const usage = new SqliteUsage(db, { log })
+  const ledgers = sqliteLedgers(db, { now: Date.now, log })
   const gates = memoryAccountGates(config.gate, {
     now: Date.now,
     random: Math.random,
-    keepUsage: (_, record) => usage.keep(record),
   })
   const addresses = new WeakMap<Request, string>()
   const app = createApp({
@@ -52,9 +51,10 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     }),
     keys: sqliteKeyStore(db),
     gates,
+    ledgers,
     operations: gates,
     ...upstashStores({ config, now: Date.now, log }),
-    usage,
+    usage: ledgers,
     admin: sqlAdminStore(sqliteSessions(db)),
     upstream: anthropicUpstream({ openConnection }),
     addressOf: (request) => addresses.get(request) ?? null,
@@ -83,7 +83,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     settled: () => deferred.settled(),
     close: () => {
       gates.stop()
-      usage.flush()
+      ledgers.close()
     },
   }
 }

@@ -25,6 +25,7 @@ async function answerInSilence(services: Services, call: Call): Promise<Response
   try {
     return await attemptUntilAnswered(services, call)
   } finally {
+    if (call.tab?.isStreaming !== true) call.tab?.settle()
     over.resolve()
   }
 }

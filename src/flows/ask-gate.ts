@@ -140,7 +140,6 @@ export function settleUnused(services: Services, account: Account, lease: Lease)
     epoch: lease.epoch,
     outcome: { kind: 'ignored' },
     rate: null,
-    usage: null,
   })
 }
 

@@ -4,6 +4,7 @@ import type { Account } from '../core/answering/account.ts'
 import type { Span } from '../core/answering/json-scan.ts'
 import type { PromptSpans } from '../core/answering/prompt-prefix.ts'
 import type { Caller, LimitDecision, Waits } from '../ports.ts'
+import type { Tab } from './tab.ts'
 
 /** What stays the same for every request that enters: its names, its clock, its caller's presence. */
 export interface RequestScope {
@@ -62,6 +63,8 @@ export interface Call {
   readonly prompt: PromptSpans | null
   readonly modelSpan: Span | null
   readonly isStream: boolean
+  /** What it may produce; null: it does not say. */
+  readonly maxTokens: number | null
   readonly usesThread: boolean
   /** The caller's own name for its end user, or empty. */
   readonly user: string
@@ -73,6 +76,8 @@ export interface Call {
   readonly isClientRetry: boolean
   /** What the request limits said, where they were asked together with something else; null: to be asked. */
   readonly limits: LimitDecision | null
+  /** Its account with its tenant's ledger; null: it costs nothing. */
+  readonly tab: Tab | null
 }
 
 export const newQueueState = (): QueueState => ({ asked: 0, places: [] })

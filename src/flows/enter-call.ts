@@ -1,16 +1,18 @@
-// The way in: the tenant's request windows and an account's gate are asked side by side, and both must agree. What
-// one of them took is given back when the other refuses, so that a refused request uses nothing up.
+// The way in: the tenant's request windows, its ledger and an account's gate are asked side by side, and all must agree.
+// What some of them took is given back when another refuses, so that a refused request uses nothing up.
 import { type AccountRefusal, refusalOf } from '../core/answering/refusal.ts'
 import { GatewayError, threadUnsupported } from '../core/errors.ts'
 import type { Account } from '../core/answering/account.ts'
-import type { Services } from '../ports.ts'
+import type { LimitRefusal, Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, settleUnused } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
+import { judgeTenant } from './judge-tenant.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
+import { waitForMoney } from './wait-for-money.ts'
 
 export interface Entered {
   /** As it was asked for, or with its tier's cheaper model. */
@@ -25,38 +27,83 @@ export interface Entered {
 export async function enterCall(services: Services, call: Call): Promise<Entered | null> {
   // Known on a warm path; the key's own read has taken this one along where it was not.
   const accounts = await services.accounts.usable((work) => call.scope.defer(work))
-  const asking: Asking = { call, accounts, stop: new AbortController() }
   checkModel(call, accounts)
   const startedAt = services.now()
   const taking =
     call.limits === null
       ? services.limits.take(call.caller, call.scope.waits)
       : Promise.resolve(call.limits)
-  // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled.
+  // A refusal that this isolate still remembers comes without a round trip: then no gate is troubled, and the ledger is
+  // only asked what else refuses.
   const known = await Promise.race([taking, Promise.resolve(null)])
-  if (known?.kind === 'refused') throw limitError(known, startedAt)
+  if (known?.kind === 'refused') throw await explain(services, call, known)
 
-  const onGone = (): void => asking.stop.abort()
-  call.scope.signal.addEventListener('abort', onGone)
-  try {
-    const entering = findAccount(services, asking)
-    const decision = await taking
-    call.scope.timing.storeMs ??= services.now() - startedAt
-    if (decision.kind === 'refused') {
-      asking.stop.abort()
-      call.scope.defer(giveBackLease(services, entering))
-      throw limitError(decision, services.now())
-    }
-    const found = await entering
-    if (found.kind === 'held') {
-      return { ...found, limits: limitHeaders(decision.windows, services.now()) }
-    }
-    call.scope.defer(services.limits.refund(call.caller))
-    if (found.kind === 'caller_gone') return null
-    throw refused(services, asking, found.refusals)
-  } finally {
-    call.scope.signal.removeEventListener('abort', onGone)
+  const reserving = call.tab?.reserve() ?? null
+  let asked = askAccounts(services, call, accounts)
+  const decision = await taking
+  call.scope.timing.storeMs ??= services.now() - startedAt
+  const reservation = await reserving
+  const giveBack = (): void => {
+    if (decision.kind === 'allowed') call.scope.defer(services.limits.refund(call.caller))
+    call.tab?.release()
   }
+  const refusal = judgeTenant(services, call, decision, reservation)
+  if (refusal !== null) {
+    asked.giveBack()
+    giveBack()
+    throw refusal
+  }
+  if (reservation?.kind === 'busy') {
+    // An account's slot is not kept while money is waited for.
+    asked.giveBack()
+    const waited = await waitForMoney(services, call, reservation.retryAt)
+    if (waited.kind !== 'granted') {
+      giveBack()
+      if (waited.kind === 'caller_gone') return null
+      throw waited.refusal
+    }
+    asked = askAccounts(services, call, accounts)
+  }
+  const found = await asked.found
+  if (found.kind === 'held') {
+    return { ...found, limits: limitHeaders(decision.windows, services.now()) }
+  }
+  giveBack()
+  if (found.kind === 'caller_gone') return null
+  throw refused(services, asked.asking, found.refusals)
+}
+
+interface Asked {
+  readonly asking: Asking
+  readonly found: Promise<Found>
+  /** Nobody wants it any more, whatever the answer is. */
+  giveBack(): void
+}
+
+function askAccounts(services: Services, call: Call, accounts: readonly Account[]): Asked {
+  const { signal } = call.scope
+  const stop = new AbortController()
+  const onGone = (): void => stop.abort()
+  if (signal.aborted) stop.abort()
+  else signal.addEventListener('abort', onGone)
+  const asking = { call, accounts, stop }
+  const found = findAccount(services, asking).finally(() =>
+    signal.removeEventListener('abort', onGone),
+  )
+  return {
+    asking,
+    found,
+    giveBack: () => {
+      stop.abort()
+      call.scope.defer(giveBackLease(services, found))
+    },
+  }
+}
+
+/** Every limit that refuses a call of which one is known to refuse it. */
+async function explain(services: Services, call: Call, known: LimitRefusal): Promise<GatewayError> {
+  const probed = (await call.tab?.probe()) ?? null
+  return judgeTenant(services, call, known, probed) ?? limitError(known, services.now())
 }
 
 function refused(

@@ -9,6 +9,7 @@ import type { Caller, Services } from '../ports.ts'
 import type { Call, CallKind, RequestScope } from './call.ts'
 import type { Identifier } from './identify.ts'
 import { checkJsonHeaders, readBody } from './read-body.ts'
+import { Tab } from './tab.ts'
 
 const LANES: readonly Lane[] = ['low', 'normal', 'high']
 const MAX_USER_CHARS = 256
@@ -56,7 +57,7 @@ export function describeCall(services: Services, source: CallSource): Call {
       ? new GatewayError('not_found', `model: ${named}`)
       : new GatewayError('model_not_allowed', `model: this key may not use ${named}`)
   }
-  return {
+  const call: Omit<Call, 'tab'> = {
     kind,
     scope,
     caller,
@@ -69,6 +70,7 @@ export function describeCall(services: Services, source: CallSource): Call {
     prompt: facts?.prompt ?? null,
     modelSpan: facts?.modelSpan ?? null,
     isStream: facts?.stream ?? false,
+    maxTokens: facts?.maxTokens ?? null,
     usesThread: facts?.thread !== undefined && facts.thread !== null,
     user: userOf(request.headers, caller),
     lane: readLane(request.headers, caller.tier.lane),
@@ -77,6 +79,8 @@ export function describeCall(services: Services, source: CallSource): Call {
     isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     limits: null,
   }
+  const costs = kind === 'messages' || kind === 'chat_completions'
+  return { ...call, tab: costs ? new Tab(services, call) : null }
 }
 
 export async function readJsonBody(services: Services, request: Request): Promise<Uint8Array> {

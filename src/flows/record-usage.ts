@@ -10,7 +10,7 @@ export interface Spent {
   readonly model: string | null
 }
 
-export function recordUsage(call: Call, { usage, model }: Spent): UsageRecord {
+export function recordUsage(call: Omit<Call, 'tab'>, { usage, model }: Spent): UsageRecord {
   // A stream of the OpenAI-compatible route says nothing of its input unless asked to.
   const counted =
     usage.estimated && usage.inputTokens === 0

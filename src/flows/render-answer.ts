@@ -60,11 +60,15 @@ export function renderStream(
   call: Call,
   { held, verdict, facts }: StreamAnswer,
 ): Response {
+  if (call.tab !== null) call.tab.isStreaming = true
   const pipe = services.openPipe?.() ?? new TransformStream<Uint8Array, Uint8Array>()
   const relaying = relayStream(verdict.stream, {
     requestId: call.scope.requestId,
     pipe,
-    onEnd: (end) => settleCall(services, call, held, endOfStream(services, call, verdict, end)),
+    onEnd: (end) => {
+      settleCall(services, call, held, endOfStream(services, call, verdict, end))
+      call.tab?.settle()
+    },
   })
   // Announced now: work that is first heard of when the caller has left might not be kept alive.
   call.scope.defer(relaying)

@@ -1,5 +1,7 @@
 // What a tenant may spend and has spent: its tier, what is left of its windows, and its usage by the fields asked for.
 import { type GroupField, GROUP_FIELDS, groupUsage } from '../core/money/usage-report.ts'
+import { limitsOf } from '../core/money/ledger/limits-of.ts'
+import type { LedgerLeft } from '../core/money/ledger/words.ts'
 import type { Tier } from '../core/money/tier.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Caller, LimitWindow, Services, UsageRow } from '../ports.ts'
@@ -19,9 +21,10 @@ export async function reportUsage(services: Services, caller: Caller, query: Usa
   const monthStart = `${today.slice(0, 8)}01`
   const first = query.from < monthStart ? query.from : monthStart
   const last = query.to > today ? query.to : today
-  const [found, windows] = await Promise.all([
+  const [found, windows, ledger] = await Promise.all([
     services.usage.findUsage(caller.tenant, first, last),
     services.limits.peek(caller),
+    services.ledgers.report(caller.tenant, limitsOf(caller.tier)),
   ])
   const rows = found.filter((row) => maySee(caller, row))
   const within = rows.filter((row) => row.day >= query.from && row.day <= query.to)
@@ -34,6 +37,8 @@ export async function reportUsage(services: Services, caller: Caller, query: Usa
     tier: caller.tier.name,
     limits: showLimits(caller.tier),
     remaining: windows.map(showWindow),
+    // What its tenant has left is none of a page's business.
+    left: caller.token === undefined ? showLeft(ledger.left) : null,
     spent_usd: { today: spent(today), month: spent(monthStart) },
     data: groupUsage(within, query.groupBy),
     has_more: false,
@@ -81,6 +86,16 @@ const showLimits = (tier: Tier) => ({
   budget_usd_per_day: tier.budgetUsdPerDay,
   budget_usd_per_month: tier.budgetUsdPerMonth,
 })
+
+const showLeft = (left: LedgerLeft) => ({
+  concurrent: left.concurrent,
+  input_tokens_per_minute: left.inputTokens?.remaining ?? null,
+  output_tokens_per_minute: left.outputTokens?.remaining ?? null,
+  budget_usd_per_day: usdOf(left.dayNanoUsd),
+  budget_usd_per_month: usdOf(left.monthNanoUsd),
+})
+
+const usdOf = (nanoUsd: number | null): number | null => (nanoUsd === null ? null : nanoUsd / 1e9)
 
 const showWindow = (window: LimitWindow) => ({
   name: window.name,

@@ -71,6 +71,7 @@ async function openStream(
 ): Promise<Attempt> {
   const meter = openMeter(call.kind)
   watch.tellOutput(() => meter.usage()?.outputTokens ?? 0)
+  call.tab?.follow(meter)
   const head: Uint8Array[] = []
   try {
     while (meter.events === 0) {
@@ -137,6 +138,7 @@ function watchCall(services: Services, call: Call, held: Held): Watch {
     reach: (signal) => services.upstream.reach(held.account, signal),
     renew: (progress) => {
       const renewing = services.gates.renew(held.account, held.lease, progress)
+      void call.tab?.renew()
       call.scope.defer(renewing)
       return renewing
     },

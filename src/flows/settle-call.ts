@@ -1,5 +1,5 @@
-// The end of an attempt, said once: the lease comes home with what became of the call and what it cost. Deferred,
-// so that it delays no answer; the gate acknowledges only what it has kept.
+// The end of an attempt, said once: the account's lease comes home with what became of the call, and what it cost is
+// put on the tenant's tab. Deferred, so that it delays no answer.
 import type { Outcome, RateObservation, TokenCounts } from '../core/admission/admission.ts'
 import type { UsageRecord } from '../core/money/usage-record.ts'
 import type { Services } from '../ports.ts'
@@ -45,6 +45,7 @@ function logEnd(services: Services, call: Call, held: Held, { outcome, usage }: 
 
 export function settleCall(services: Services, call: Call, held: Held, end: AttemptEnd): void {
   logEnd(services, call, held, end)
+  if (end.usage !== null) call.tab?.add(end.usage)
   knowledgeOf(services).ended(held.lease.id)
   const { outcome, rate, usage } = end
   const { id: leaseId, epoch } = held.lease
@@ -54,7 +55,6 @@ export function settleCall(services: Services, call: Call, held: Held, end: Atte
     epoch,
     outcome,
     rate,
-    usage,
     tokens: countTokens(usage),
     ...(organization === undefined ? {} : { organization }),
   }
@@ -66,8 +66,6 @@ export function settleCall(services: Services, call: Call, held: Held, end: Atte
         event: 'settle_failed',
         request_id: call.scope.requestId,
         account: held.account.id,
-        // What is lost otherwise: an operator can bill it by hand.
-        cost_nano_usd: end.usage?.costNanoUsd ?? 0,
         error: String(error),
       }),
   )

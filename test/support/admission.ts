@@ -61,7 +61,7 @@ export const settlement = (
   leaseId: string,
   outcome: Outcome = served,
   change: Partial<Settlement> = {},
-): Settlement => ({ leaseId, epoch: 1, outcome, rate: null, usage: null, ...change })
+): Settlement => ({ leaseId, epoch: 1, outcome, rate: null, ...change })
 
 export const usageRecord = (requestId: string, change: Partial<UsageRecord> = {}): UsageRecord => ({
   requestId,

@@ -132,6 +132,8 @@ const aCall = (
   prompt: null,
   modelSpan: null,
   isStream: false,
+  maxTokens: null,
+  tab: null,
   limits: null,
 })
 

@@ -1,4 +1,5 @@
-// A Worker with nothing but the gate: for the gate's own tests and its benchmark.
+// A Worker with nothing but the objects: for their own tests and the gate's benchmark.
 export { AccountGate } from '../../durable-objects/account-gate.ts'
+export { TenantLedger } from '../../durable-objects/tenant-ledger.ts'
 
 export default { fetch: () => new Response(null, { status: 404 }) } satisfies ExportedHandler

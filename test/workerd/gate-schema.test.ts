@@ -6,8 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { GATE_MIGRATIONS } from '../../durable-objects/gate-schema.ts'
 import { GateStore } from '../../durable-objects/gate-store.ts'
 import { migrate } from '../../durable-objects/migrate.ts'
-import { UsageOutbox } from '../../durable-objects/usage-outbox.ts'
-import { gateSettings, usageRecord } from '../support/admission.ts'
+import { gateSettings } from '../support/admission.ts'
 
 const onEmptyStorage = <T>(work: (storage: DurableObjectStorage) => T): Promise<Awaited<T>> =>
   runInDurableObject(
@@ -32,9 +31,6 @@ describe('migrations', () => {
         migrate(storage, GATE_MIGRATIONS.slice(0, length))
         const gate = new GateStore(storage).load(gateSettings())
         expect(gate.epoch).toBe(1)
-        const outbox = new UsageOutbox(storage, () => 0)
-        void outbox.keep('a', usageRecord('a'))
-        expect(outbox.findPending('t')).toHaveLength(1)
         expect(appliedIn(storage)).toEqual(GATE_MIGRATIONS.map(({ id }) => id))
       })
     },

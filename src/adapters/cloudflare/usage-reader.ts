@@ -1,22 +1,27 @@
-// A tenant's usage: what D1 holds, and what the gates have not rolled up into it yet.
-import type { Account } from '../../core/answering/account.ts'
-import type { AccountDirectory, UsageReader } from '../../ports.ts'
+// A tenant's usage: what D1 holds, and what its ledger has not rolled up into it yet.
+import type { UsageReader } from '../../ports.ts'
+import { unreachable } from './ledgers.ts'
 import { type PendingUsageRow, readUsageOnce } from './usage-snapshot.ts'
 
-/** The one call that this needs of a gate's stub. */
+/** The one call that this needs of a ledger's stub. */
 export interface PendingUsage {
   pendingUsage(tenant: string): Promise<readonly PendingUsageRow[]>
 }
 
+const readPending = async (ledger: PendingUsage, tenant: string) => {
+  try {
+    return await ledger.pendingUsage(tenant)
+  } catch (cause) {
+    throw unreachable(cause)
+  }
+}
+
 export const d1UsageReader = (
   db: D1Database,
-  accounts: Pick<AccountDirectory, 'usable'>,
-  gateOf: (account: Account) => PendingUsage,
+  ledgerOf: (tenant: string) => PendingUsage,
 ): UsageReader => ({
   async findUsage(tenant, fromDay, toDay) {
-    const pending = await Promise.all(
-      (await accounts.usable()).map((account) => gateOf(account).pendingUsage(tenant)),
-    )
-    return readUsageOnce(db, { tenant, fromDay, toDay }, pending.flat())
+    const pending = await readPending(ledgerOf(tenant), tenant)
+    return readUsageOnce(db, { tenant, fromDay, toDay }, pending)
   },
 })

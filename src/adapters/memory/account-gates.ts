@@ -1,5 +1,5 @@
 // The gates in this process, on the same core: for the doorways without Durable Objects, and for tests. Nothing
-// outlives the process: neither leases, which end with it, nor usage, which is handed to the caller's keeper.
+// outlives the process, as the leases end with it.
 import type {
   Admission,
   AdmissionAsk,
@@ -18,7 +18,6 @@ import { snapshotContext, snapshotGate, type GateSnapshot } from '../../core/adm
 import { pushBounded, type NumberedEntry } from '../../core/admission/timeline.ts'
 import type { GateSettings } from '../../core/admission/settings.ts'
 import type { Account } from '../../core/answering/account.ts'
-import type { UsageRecord } from '../../core/money/usage-record.ts'
 import type {
   AccountGates,
   GatedAccount,
@@ -30,8 +29,6 @@ import type {
 export interface MemoryGateOptions {
   readonly now: () => number
   readonly random: () => number
-  /** Called once for each lease that settles with usage; the settlement waits for it. */
-  readonly keepUsage?: (leaseId: string, usage: UsageRecord) => Promise<void>
 }
 
 export interface MemoryAccountGates extends AccountGates, GateOperations {
@@ -104,7 +101,6 @@ class GateHost {
   readonly gate: Gate
   readonly #options: MemoryGateOptions
   readonly #waiting: Waiting = new Map()
-  readonly #counted = new Set<string>()
   readonly #timeline: NumberedEntry[] = []
   #entries = 0
   #timer: ReturnType<typeof setTimeout> | null = null
@@ -126,15 +122,6 @@ class GateHost {
 
   async settle(settlement: Settlement): Promise<void> {
     this.decide((gate, at) => settle(gate, { settlement, witness: null }, at))
-    const { leaseId, usage } = settlement
-    if (usage === null || this.#counted.has(leaseId)) return
-    this.#counted.add(leaseId)
-    // The oldest goes: a settlement is said again within seconds, not thousands of calls later.
-    for (const oldest of this.#counted) {
-      if (this.#counted.size <= COUNTED_MAX) break
-      this.#counted.delete(oldest)
-    }
-    await this.#options.keepUsage?.(leaseId, usage)
   }
 
   renew(renewal: Renewal): LeaseStanding {
@@ -199,8 +186,6 @@ class GateHost {
 
 const standingOf = (lease: Lease | null): LeaseStanding =>
   lease === null ? { kind: 'over' } : { kind: 'held', until: lease.expiresAt }
-
-const COUNTED_MAX = 10_000
 /** As a Durable Object keeps them. */
 const TIMELINE_KEPT = 1_000
 const OPERATIONS = { open: openByHand, close: closeByHand, reset: resetByHand }

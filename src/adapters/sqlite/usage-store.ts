@@ -1,20 +1,15 @@
-// Usage in a SQLite file: what ends within a moment is written in one transaction, and a settlement is answered
-// only once its transaction is on the disk. There is no outbox: the table is in this very process.
+// Usage in a SQLite file: written by the ledgers within their own transactions, so there is no outbox.
 import type { UsageRecord } from '../../core/money/usage-record.ts'
 import { sumUsage, type UsageTotals } from '../../core/money/usage-totals.ts'
-import type { LogLine, UsageReader, UsageRow } from '../../ports.ts'
-import { type SqliteDatabase, type SqliteStatement, transact } from './database.ts'
+import type { UsageRow } from '../../ports.ts'
+import type { UsageSink } from '../ledger/ledger-store.ts'
+import type { SqliteDatabase, SqliteStatement } from './database.ts'
 
-export interface SqliteUsageOptions {
-  readonly log?: (line: LogLine) => void
-  /** Waits before a group that could not be written is tried again; after the last it is given up. */
-  readonly retryAfterMs?: readonly number[]
-}
-
-// A write to disk for each call would cost many times what the call does.
-const GROUP_MS = 50
-const GROUP_LENGTH = 256
-const RETRY_AFTER_MS = [100, 1_000, 5_000]
+const COUNTED_TABLE = `
+  CREATE TABLE IF NOT EXISTS usage_counted (
+    id TEXT NOT NULL PRIMARY KEY, hour INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS usage_counted_by_hour ON usage_counted (hour)`
 
 const ADD_ROW = `
   INSERT INTO usage (tenant, day, model, key, user, requests, input_tokens, output_tokens,
@@ -35,91 +30,45 @@ const FIND_ROWS = `
     cache_read_tokens AS cacheReadTokens, cost_nano_usd AS costNanoUsd, saved_nano_usd AS savedNanoUsd
   FROM usage WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3 ORDER BY day`
 
-interface Group {
-  readonly records: UsageRecord[]
-  readonly written: PromiseWithResolvers<void>
-  failures: number
-}
+const HOUR_MS = 3_600_000
+// An end is told again within seconds.
+const HOURS_REMEMBERED = 2
 
-export class SqliteUsage implements UsageReader {
-  readonly #db: SqliteDatabase
-  readonly #log: (line: LogLine) => void
-  readonly #retryAfterMs: readonly number[]
+export class SqliteUsage implements UsageSink {
+  readonly #now: () => number
   readonly #addRow: SqliteStatement
   readonly #findRows: SqliteStatement
-  /** With when each is due; the one that is filling is the last. */
-  readonly #unwritten = new Map<Group, ReturnType<typeof setTimeout>>()
-  #filling: Group | null = null
+  readonly #count: SqliteStatement
+  readonly #findCounted: SqliteStatement
+  readonly #forget: SqliteStatement
 
-  constructor(db: SqliteDatabase, options: SqliteUsageOptions = {}) {
-    this.#db = db
-    this.#log = options.log ?? (() => {})
-    this.#retryAfterMs = options.retryAfterMs ?? RETRY_AFTER_MS
+  constructor(db: SqliteDatabase, now: () => number) {
+    this.#now = now
+    db.exec(COUNTED_TABLE)
     this.#addRow = db.prepare(ADD_ROW)
     this.#findRows = db.prepare(FIND_ROWS)
+    this.#count = db.prepare('INSERT INTO usage_counted (id, hour) VALUES (?1, ?2)')
+    this.#findCounted = db.prepare('SELECT 1 FROM usage_counted WHERE id = ?1')
+    this.#forget = db.prepare('DELETE FROM usage_counted WHERE hour < ?1')
   }
 
-  /** Resolves once the record is on the disk; rejects when it could not be brought there. */
-  keep(record: UsageRecord): Promise<void> {
-    const group = this.#filling ?? this.#openGroup()
-    group.records.push(record)
-    if (group.records.length >= GROUP_LENGTH) this.#write(group)
-    return group.written.promise
+  /** Within a transaction. */
+  add(records: ReadonlyMap<string, UsageRecord>): void {
+    const hour = Math.floor(this.#now() / HOUR_MS)
+    const fresh = [...records].filter(([id]) => !this.hasCounted(id))
+    for (const [id] of fresh) this.#count.all(id, hour)
+    for (const row of sumUsage(fresh.map(([, record]) => record)))
+      this.#addRow.all(...valuesOf(row))
+    this.#forget.all(hour - HOURS_REMEMBERED)
   }
 
-  async findUsage(tenant: string, fromDay: string, toDay: string): Promise<readonly UsageRow[]> {
+  hasCounted(id: string): boolean {
+    return this.#findCounted.all(id).length > 0
+  }
+
+  findRows(tenant: string, fromDay: string, toDay: string): readonly UsageRow[] {
     // The columns are the fields of a row by name.
-    const written = this.#findRows.all(tenant, fromDay, toDay) as UsageRow[]
-    const records = [...this.#unwritten.keys()].flatMap((group) => group.records)
-    const fresh = sumUsage(records.filter((record) => record.tenant === tenant))
-    return [...written, ...fresh.filter(({ day }) => day >= fromDay && day <= toDay)]
-  }
-
-  /** The last try for all that has gathered: for the end of the process. */
-  flush(): void {
-    for (const group of this.#unwritten.keys()) {
-      group.failures = this.#retryAfterMs.length
-      this.#write(group)
-    }
-  }
-
-  #openGroup(): Group {
-    const group: Group = { records: [], written: Promise.withResolvers<void>(), failures: 0 }
-    this.#filling = group
-    this.#writeIn(group, GROUP_MS)
-    return group
-  }
-
-  #writeIn(group: Group, afterMs: number): void {
-    this.#unwritten.set(
-      group,
-      setTimeout(() => this.#write(group), afterMs),
-    )
-  }
-
-  #write(group: Group): void {
-    clearTimeout(this.#unwritten.get(group))
-    if (this.#filling === group) this.#filling = null
-    try {
-      transact(this.#db, () => {
-        for (const row of sumUsage(group.records)) this.#addRow.all(...valuesOf(row))
-      })
-      this.#unwritten.delete(group)
-      group.written.resolve()
-    } catch (error) {
-      this.#failed(group, error)
-    }
-  }
-
-  #failed(group: Group, error: unknown): void {
-    const afterMs = this.#retryAfterMs[group.failures]
-    const givenUp = afterMs === undefined
-    const { length: records } = group.records
-    this.#log({ event: 'usage_write_failed', records, given_up: givenUp, error: String(error) })
-    group.failures += 1
-    if (!givenUp) return this.#writeIn(group, afterMs)
-    this.#unwritten.delete(group)
-    group.written.reject(error)
+    return this.#findRows.all(tenant, fromDay, toDay) as UsageRow[]
   }
 }
 

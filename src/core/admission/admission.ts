@@ -1,6 +1,5 @@
 // The words of admission: what a caller asks of an account's gate, what the gate answers, and what it
 // is told when a call ends. Plain JSON, since all of it crosses the RPC boundary between versions.
-import type { UsageRecord } from '../money/usage-record.ts'
 
 export type Lane = 'high' | 'normal' | 'low'
 
@@ -138,8 +137,6 @@ export interface Settlement {
   readonly tokens?: TokenCounts | null
   /** `anthropic-organization-id` of the answer; need not be said with each. */
   readonly organization?: string
-  /** What the call cost. Kept durably before the settlement is acknowledged; counted once by lease id. */
-  readonly usage: UsageRecord | null
 }
 
 /** As Claude counts them against an account: cache writes are input, cache reads are not. */

@@ -114,7 +114,7 @@ export function cancel(gate: Gate, ticket: string, at: Moment): Resolution[] {
   const lease = gate.leases.held.get(ticket)
   if (lease !== undefined) undoGrant(gate, lease, at.now)
   const ignored = { kind: 'ignored' } as const
-  const empty = { leaseId: ticket, epoch: gate.epoch, outcome: ignored, rate: null, usage: null }
+  const empty = { leaseId: ticket, epoch: gate.epoch, outcome: ignored, rate: null }
   resolved.push(...settle(gate, { settlement: empty, witness: null }, at))
   return resolved
 }

@@ -34,7 +34,7 @@ const teachRate = (
   { settlement, now }: { readonly settlement: Settlement; readonly now: number },
 ): void => {
   const { rate } = classOf(gate, lease.modelClass)
-  const tokens = countTokens(settlement)
+  const tokens = settlement.tokens ?? null
   const estimate = granted.estimatedInputTokens
   if (tokens !== null) {
     const outputTokens = Math.max(0, tokens.outputTokens - lease.producedTokens)
@@ -52,13 +52,6 @@ const teachRate = (
     },
     now,
   )
-}
-
-/** Workers of before `tokens` say it in their usage alone. */
-const countTokens = ({ tokens, usage }: Settlement): TokenCounts | null => {
-  if (tokens !== undefined || usage === null) return tokens ?? null
-  const uncachedInputTokens = usage.inputTokens + usage.cacheWriteTokens
-  return { uncachedInputTokens, outputTokens: usage.outputTokens }
 }
 
 /** A renewal's word of what its stream has produced: charged once, as it was produced. */

@@ -1,6 +1,7 @@
 // What an answer costs: cost = Σ tokens of a kind × its price, in whole nano-dollars. A model without a row is priced
 // at the dearest, so that a budget holds, and marked as an estimate.
 import type { Usage } from '../answering/usage.ts'
+import type { CallPrice } from './ledger/words.ts'
 import { type Price, PRICE_TABLE, type PriceRow } from './price-table.ts'
 
 export interface CostOptions {
@@ -39,6 +40,20 @@ const nano = (usdPerMillion: number): number => Math.round(usdPerMillion * 1000)
 /** Inference held to the United States costs 1.1 times. A part of a nano-dollar is rounded up: never less than billed. */
 function discounted(nanoUsd: number, { usOnly }: Usage, { batch = false }: CostOptions): number {
   return Math.ceil((nanoUsd * (usOnly ? 11 : 10)) / (batch ? 20 : 10))
+}
+
+/** What a token costs before it is known what it will be; of the dearest band that the prompt may fall into. */
+export function callPriceOf(model: string, inputTokens: number): CallPrice {
+  const row = findRow(model) ?? DEAREST
+  const { longPrompt } = row
+  // Our count of a prompt may be half of the real one.
+  const isLong = longPrompt !== undefined && inputTokens * 2 > longPrompt.aboveTokens
+  const { input, output, cacheWrite1h } = isLong ? longPrompt.price : row.price
+  return {
+    input: nano(input),
+    inputMost: nano(Math.max(input, cacheWrite1h)),
+    output: nano(output),
+  }
 }
 
 const promptTokens = (usage: Usage): number =>

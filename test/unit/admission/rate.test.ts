@@ -11,7 +11,6 @@ import {
   ends,
   served,
   settlement,
-  usageRecord,
   word,
 } from '../../support/admission.ts'
 
@@ -100,31 +99,18 @@ describe('tokens', () => {
     const heavy = { ...WIDE, estimatedInputTokens: 8_000 }
     expect(asks(gate, 'a', at(0), heavy)).toBe('admitted')
     expect(asks(gate, 'b', at(0), heavy)).toBe('throttled')
-    const usage = usageRecord('a', {
-      inputTokens: 500,
-      cacheWriteTokens: 500,
-      cacheReadTokens: 99_999,
-    })
-    settle(gate, { settlement: settlement('a', served, { usage }), witness: null }, at(0))
+    const counts = { uncachedInputTokens: 1_000, outputTokens: 0 }
+    settle(gate, { settlement: settlement('a', served, { tokens: counts }), witness: null }, at(0))
     expect(asks(gate, 'c', at(0), heavy)).toBe('admitted')
   })
 
   test('output counts as it was produced', () => {
     const gate = read({ outputTokens: { limit: 6_000, remaining: 1_500, resetAt: null } })
     expect(asks(gate, 'a', at(0), WIDE)).toBe('admitted')
-    const usage = usageRecord('a', { outputTokens: 2_500 })
-    settle(gate, { settlement: settlement('a', served, { usage }), witness: null }, at(0))
+    const counts = { uncachedInputTokens: 0, outputTokens: 2_500 }
+    settle(gate, { settlement: settlement('a', served, { tokens: counts }), witness: null }, at(0))
     expect(asks(gate, 'b', at(0), WIDE)).toBe('throttled')
     expect(asks(gate, 'c', at(11_000), WIDE)).toBe('admitted')
-  })
-
-  test('the counts of a settlement stand before those of its usage', () => {
-    const gate = read({ outputTokens: { limit: 6_000, remaining: 1_500, resetAt: null } })
-    asks(gate, 'a', at(0), WIDE)
-    const usage = usageRecord('a', { outputTokens: 9_000 })
-    const tokens = { uncachedInputTokens: 100, outputTokens: 1_000 }
-    settle(gate, { settlement: settlement('a', served, { usage, tokens }), witness: null }, at(0))
-    expect(gate.classes.get('sonnet')?.rate.outputTokens?.level).toBe(500)
   })
 
   test('output of a long stream is charged while it runs, and once', () => {

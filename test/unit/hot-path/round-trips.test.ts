@@ -8,16 +8,22 @@ import {
   type GateNamespace,
 } from '../../../src/adapters/cloudflare/account-gates.ts'
 import {
+  cloudflareLedgers,
+  type LedgerNamespace,
+} from '../../../src/adapters/cloudflare/ledgers.ts'
+import {
   memoryAccountGates,
   type MemoryAccountGates,
 } from '../../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
 import { noSessions } from '../../../src/adapters/upstash/no-sessions.ts'
+import { memoryLedgers } from '../../../src/adapters/memory/ledgers.ts'
 import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limits.ts'
 import { createApp } from '../../../src/app.ts'
 import { parseConfig } from '../../../src/config.ts'
 import type { AdmissionAsk, Settlement } from '../../../src/core/admission/admission.ts'
 import type { Account } from '../../../src/core/answering/account.ts'
+import type { LedgerAsk, LedgerSettlement } from '../../../src/core/money/ledger/words.ts'
 import { makeApiKey } from '../../../src/core/keys/api-key.ts'
 import { openAccountDirectory } from '../../../src/flows/account-directory.ts'
 import { createKeyHasher } from '../../../src/flows/hash-key.ts'
@@ -84,6 +90,7 @@ async function services(): Promise<Services> {
     }),
     keys: listed(await keyStore()),
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
+    ledgers: cloudflareLedgers(ledgerNamespace(), { log: () => {} }),
     operations: objects,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     sessions: noSessions,
@@ -144,6 +151,20 @@ const namespaceOf = (accounts: readonly Account[]): GateNamespace =>
     // The adapter calls these methods of a stub and no others.
   }) as unknown as GateNamespace
 
+const ledgerNamespace = (): LedgerNamespace => {
+  const ledgers = memoryLedgers({ now: Date.now })
+  return {
+    getByName: (tenant: string) => ({
+      reserve: (ask: LedgerAsk) => noted('ledger reserve', ledgers.reserve(ask)),
+      async settle(settlements: readonly LedgerSettlement[]) {
+        calls.push('ledger settle')
+        for (const settlement of settlements) await ledgers.settle(tenant, settlement)
+      },
+    }),
+    // The adapter calls these methods of a stub, and \`renew\` on streams that last.
+  } as unknown as LedgerNamespace
+}
+
 function listFetches(): void {
   const real = globalThis.fetch
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (...given) => {
@@ -190,14 +211,16 @@ describe.each([
   ['a plain call', false],
   ['a stream', true],
 ])('on a warm path %s', (_, stream) => {
-  it('asks the store once and one object once before Claude, and that object once more after', async () => {
+  it('asks the store once and two objects once before Claude, and both once more after', async () => {
     const answer = await ask({ stream })
     expect(answer.status).toBe(200)
     await answer.text()
     await Promise.all(deferred)
-    expect(new Set(before('claude'))).toEqual(new Set(['redis', 'object admit']))
-    expect(before('claude')).toHaveLength(2)
-    expect(calls.slice(2)).toEqual(['claude', 'claude answered', 'object settle'])
+    expect(new Set(before('claude'))).toEqual(new Set(['redis', 'ledger reserve', 'object admit']))
+    expect(before('claude')).toHaveLength(3)
+    expect(calls.slice(3).toSorted()).toEqual(
+      ['claude', 'claude answered', 'object settle', 'ledger settle'].toSorted(),
+    )
   })
 
   it('does not make its caller wait for the second object call', async () => {
@@ -219,8 +242,10 @@ describe.each([
     expect(countOf('redis')).toBe(10)
     expect(countOf('object admit')).toBe(10)
     expect(countOf('object settle')).toBe(10)
+    expect(countOf('ledger reserve')).toBe(10)
+    expect(countOf('ledger settle')).toBe(10)
     expect(countOf('d1')).toBe(0)
-    expect(calls).toHaveLength(50)
+    expect(calls).toHaveLength(70)
   })
 })
 

@@ -83,3 +83,10 @@ export const newLedger = (): Ledger => ({
 
 export const hasUnsaved = ({ unsaved }: Ledger): boolean =>
   unsaved.record || unsaved.leases.size > 0 || unsaved.tokens.size > 0 || unsaved.usage.size > 0
+
+export function clearUnsaved({ unsaved }: Ledger): void {
+  unsaved.record = false
+  unsaved.leases.clear()
+  unsaved.tokens.clear()
+  unsaved.usage.clear()
+}

@@ -5,7 +5,7 @@ import type { Ledger, LedgerLease } from './ledger-state.ts'
 import { nextDayAt, nextMonthAt } from './periods.ts'
 import { holdFor, isSpent, type Purse, pursesOf } from './purse.ts'
 import { addTokens, type TokenWindow, wholeWindowFrom, whenUsedIsAtMost } from './token-window.ts'
-import type { LedgerAsk, LimitName, LimitRefusal } from './words.ts'
+import type { LedgerAsk, LedgerLeft, LimitName, LimitRefusal } from './words.ts'
 
 /** A stream is given money for so many tokens at least, beside its input. */
 export const LEAST_SLICE_TOKENS = 256
@@ -168,4 +168,13 @@ function refuseBrowserToken(ledger: Ledger, { token }: LedgerAsk): LimitRefusal[
   const used = ledger.tokens.get(token.id)?.requests ?? 0
   if (used < token.maxRequests) return []
   return [{ name: 'token_requests', limit: token.maxRequests, retryAt: null }]
+}
+
+// Two calls' worth would do; several are sure to be seen before it matters.
+const NEAR_CALLS = 8
+
+/** Whether so little is left that a few calls like this one may use it up. */
+export function isNearTheEnd(ask: LedgerAsk, { left }: { readonly left: LedgerLeft }): boolean {
+  const money = Math.min(left.dayNanoUsd ?? Infinity, left.monthNanoUsd ?? Infinity)
+  return ask.dry !== true && money < NEAR_CALLS * mostNanoUsd(ask)
 }

@@ -1,0 +1,151 @@
+// What every adapter of Ledgers promises, whatever carries it.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LedgerAsk, LedgerLimits } from '../../src/core/money/ledger/words.ts'
+import type { Ledgers, UsageReader } from '../../src/ports.ts'
+import { billOf, ledgerAsk, limits, unlimited } from '../support/ledger.ts'
+
+export interface LedgersUnderTest {
+  readonly ledgers: Ledgers
+  readonly usage: UsageReader
+  stop(): void
+}
+
+export function describeLedgers(name: string, make: () => LedgersUnderTest): void {
+  describe(`${name} ledgers`, () => {
+    let under: LedgersUnderTest
+    let ledgers: Ledgers
+    let tenant: string
+    beforeEach(() => {
+      under = make()
+      ledgers = under.ledgers
+      tenant = crypto.randomUUID()
+    })
+    afterEach(() => under.stop())
+
+    const askFor = (id: string, change: Partial<LedgerAsk> = {}): LedgerAsk =>
+      ledgerAsk(`${tenant}/${id}`, { tenant, at: Date.now(), ...change })
+    const end = (ask: LedgerAsk, outputTokens: number): Promise<void> =>
+      ledgers.settle(ask.tenant, { id: ask.id, usage: billOf(ask, outputTokens), tookMs: 5 })
+    const kinds = async (ids: readonly string[], held: LedgerLimits): Promise<string[]> => {
+      const asks = ids.map((id) => ledgers.reserve(askFor(id, { limits: held })))
+      return (await Promise.all(asks)).map(({ kind }) => kind)
+    }
+    const today = new Date().toISOString().slice(0, 10)
+    const rows = () => under.usage.findUsage(tenant, today, today)
+
+    test('admit up to the limit and refuse beyond it', async () => {
+      const two = limits({ maxConcurrent: 2 })
+      expect(await kinds(['a', 'b', 'c'], two)).toEqual(['granted', 'granted', 'refused'])
+      await end(askFor('a'), 1)
+      expect(await kinds(['c', 'd'], two)).toEqual(['granted', 'refused'])
+    })
+
+    test('keep the tenants apart', async () => {
+      const one = limits({ maxConcurrent: 1 })
+      await kinds(['a'], one)
+      const other = askFor('b', { limits: one, tenant: `${tenant}-other` })
+      expect(await ledgers.reserve(other)).toMatchObject({ kind: 'granted' })
+    })
+
+    test('of two hundred at once let in as many as may', async () => {
+      const ids = Array.from({ length: 200 }, (_, index) => `c${index}`)
+      const answers = await kinds(ids, limits({ maxConcurrent: 50 }))
+      expect(answers.filter((kind) => kind === 'granted')).toHaveLength(50)
+      expect(answers.filter((kind) => kind === 'refused')).toHaveLength(150)
+    })
+
+    test('bill a call once, however often its end is told, and show it at once', async () => {
+      const ask = askFor('a')
+      await ledgers.reserve(ask)
+      await Promise.all([end(ask, 90), end(ask, 90)])
+      await end(ask, 90)
+      expect(await rows()).toMatchObject([{ requests: 1, outputTokens: 90, costNanoUsd: 1_000 }])
+      const report = await ledgers.report(tenant, limits({ dayNanoUsd: 5_000 }))
+      expect(report).toMatchObject({
+        spentDayNanoUsd: 1_000,
+        running: 0,
+        left: { dayNanoUsd: 4_000, monthNanoUsd: null },
+      })
+    })
+
+    test('bill a call that was never reserved', async () => {
+      await end(askFor('a'), 90)
+      expect(await rows()).toMatchObject([{ requests: 1, costNanoUsd: 1_000 }])
+    })
+
+    test('refuse on money once it is spent, naming the limit and its time', async () => {
+      const ask = askFor('a', { limits: limits({ dayNanoUsd: 1_000, monthNanoUsd: 1_000 }) })
+      await ledgers.reserve(ask)
+      await end(ask, 90)
+      const answer = await ledgers.reserve({ ...ask, id: `${tenant}/b` })
+      expect(answer).toMatchObject({
+        kind: 'refused',
+        refusals: [{ name: 'budget_day' }, { name: 'budget_month' }],
+      })
+    })
+
+    test('give a refused call nothing to give back', async () => {
+      const one = limits({ maxConcurrent: 1 })
+      expect(await kinds(['a', 'b'], one)).toEqual(['granted', 'refused'])
+      await ledgers.settle(tenant, { id: askFor('a').id, usage: null, unused: true })
+      expect(await kinds(['c'], one)).toEqual(['granted'])
+      expect(await rows()).toEqual([])
+    })
+
+    test('keep a renewed call, and end one that is not', async () => {
+      const brief = { ttlMs: 250, limits: limits({ maxConcurrent: 2 }) }
+      const kept = askFor('a', brief)
+      await ledgers.reserve(kept)
+      await ledgers.reserve(askFor('b', brief))
+      const renewal = { allowanceNanoUsd: null, progress: null, isAtLimit: false }
+      const renewed = { ask: { ...kept, ttlMs: 60_000 }, ...renewal }
+      expect(await ledgers.renew(renewed)).toMatchObject({ kind: 'go' })
+      await expect
+        .poll(async () => (await ledgers.report(tenant, unlimited)).running, { timeout: 3_000 })
+        .toBe(1)
+      expect(await rows()).toMatchObject([{ requests: 1, outputTokens: 1_000 }])
+      await end(kept, 1)
+      expect(await ledgers.renew(renewed)).toEqual({ kind: 'ended' })
+    })
+
+    test('lend a stream money in slices until it is spent', async () => {
+      const ask = askFor('a', {
+        stream: true,
+        maxOutputTokens: 100_000,
+        limits: limits({ dayNanoUsd: 8_000 }),
+      })
+      const granted = await ledgers.reserve(ask)
+      if (granted.kind !== 'granted') throw new Error('Expected a grant')
+      const { allowanceNanoUsd } = granted
+      const tells = (outputTokens: number) =>
+        ledgers.renew({
+          ask,
+          allowanceNanoUsd,
+          progress: billOf(ask, outputTokens),
+          isAtLimit: true,
+        })
+      const more = await tells(200)
+      expect(more.kind === 'go' && more.allowanceNanoUsd).toBeGreaterThan(allowanceNanoUsd ?? 0)
+      expect(await tells(800)).toEqual({ kind: 'stop', name: 'budget_day' })
+    })
+
+    test('count a browser token for itself', async () => {
+      const token = {
+        id: 't',
+        maxRequests: 2,
+        budgetNanoUsd: null,
+        expiresAt: Date.now() + 60_000,
+      }
+      const answers = await Promise.all(
+        ['a', 'b', 'c'].map((id) => ledgers.reserve(askFor(id, { token }))),
+      )
+      expect(answers.map(({ kind }) => kind)).toEqual(['granted', 'granted', 'refused'])
+    })
+
+    test('only tell what would refuse, when asked so', async () => {
+      const one = limits({ maxConcurrent: 1 })
+      await ledgers.reserve(askFor('x', { limits: one, dry: true }))
+      expect(await kinds(['a', 'b'], one)).toEqual(['granted', 'refused'])
+    })
+  })
+}

@@ -1,0 +1,14 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll } from 'vitest'
+import { cloudflareLedgers } from '../../src/adapters/cloudflare/ledgers.ts'
+import { d1UsageReader } from '../../src/adapters/cloudflare/usage-reader.ts'
+import { describeLedgers } from '../contract/ledgers.ts'
+import { migrateUsage } from '../support/usage-tables.ts'
+
+beforeAll(() => migrateUsage(env.DB))
+
+describeLedgers('Cloudflare', () => ({
+  ledgers: cloudflareLedgers(env.TENANT_LEDGER, { log: () => {} }),
+  usage: d1UsageReader(env.DB, (tenant) => env.TENANT_LEDGER.getByName(tenant)),
+  stop: () => {},
+}))
