@@ -114,7 +114,11 @@ const asLedger = (ledger: Ledger): Slots => ({
     const { id, tenant, key, user, model, at } = ledgerAsk(leaseId)
     const usage = {
       requestId: id,
-      ...{ tenant, key, user, model, at },
+      tenant,
+      key,
+      user,
+      model,
+      at,
       inputTokens: 1_000,
       outputTokens: 500,
       cacheWriteTokens: 0,

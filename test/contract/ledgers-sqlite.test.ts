@@ -55,8 +55,8 @@ function openLedgers(db: SqliteDatabase, now: () => number, log?: (line: LogLine
 }
 
 describeLedgers('SQLite', () => {
-  const { ledgers, stop } = openLedgers(openFile(`${crypto.randomUUID()}.db`), Date.now)
-  return { ledgers, usage: ledgers, stop }
+  const under = openLedgers(openFile(`${crypto.randomUUID()}.db`), Date.now)
+  return { ledgers: under.ledgers, usage: under.ledgers, stop: () => under.stop() }
 })
 
 test('a bill is on the disk when it is acknowledged, and counted once after a crash', async () => {

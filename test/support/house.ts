@@ -6,6 +6,7 @@ import {
   type MemoryAccountGates,
 } from '../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../src/adapters/memory/key-store.ts'
+import { memoryLedgers } from '../../src/adapters/memory/ledgers.ts'
 import { memoryRequestLimits } from '../../src/adapters/memory/request-limits.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -116,6 +117,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       },
     ]),
     gates: options.gates?.(gates) ?? gates,
+    ledgers: memoryLedgers({ now: Date.now }),
     operations: gates,
     limits: memoryRequestLimits({ now: Date.now }),
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },

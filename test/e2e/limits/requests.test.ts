@@ -178,7 +178,8 @@ it('a Redis that refuses our token is no reason not to answer, and is seen as no
   })
   try {
     misconfigured.simulator.sim.canned.set('ok', Buffer.from('{"type":"message"}'))
-    const answers = await many(30, misconfigured.keys.free, misconfigured.url)
+    const { key } = await addTenant(misconfigured.dir, { tier: 'free', overrides: ONLY_REQUESTS })
+    const answers = await many(30, key, misconfigured.url)
     expect(countOf(answers, 200)).toBe(FREE_PER_MINUTE)
     const ready = await send(misconfigured.url, { path: '/ready' })
     expect(ready.status).toBe(503)
