@@ -101,7 +101,7 @@ export const flowMutants: readonly Mutant[] = [
   {
     fault: 'denied uses up: a lease stays held that came beside a refusal of the windows',
     file: 'src/flows/enter-call.ts',
-    from: 'call.scope.defer(giveBackLease(services, entering))',
+    from: 'call.scope.defer(giveBackLease(services, found))',
     to: '',
     killedBy: [CALL, 'when the request windows refuse after the gate has agreed'],
   },

@@ -1,6 +1,6 @@
 // What a finished call teaches its gate: the breaker, the limit, the buckets, the account's standing. A call
 // that another epoch granted, or that was granted before a door changed, teaches that door nothing.
-import type { Outcome, Settlement, TokenCounts } from './admission.ts'
+import type { Outcome, Settlement } from './admission.ts'
 import { recordResult, type CallResult, type Moment } from './breaker.ts'
 import { classOf, countInUse, noteBreaker, noteTransition, type Gate } from './gate-state.ts'
 import { newHold, nextHoldProbeAt } from './hold.ts'
