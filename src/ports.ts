@@ -34,8 +34,8 @@ export interface Caller {
   readonly ips: readonly string[] | null
   /** Where it calls from, for the limits of addresses; absent or null: not known. */
   readonly address?: string | null
-  /** Whether Claude may be asked to keep a session's prefix. */
-  readonly autoPromptCache: boolean
+  /** Where Claude may be asked to keep a prefix without the caller's word. */
+  readonly autoPromptCache: 'off' | 'sessions' | 'all'
   /** What binds it further, where it came with a browser token of its key. */
   readonly token?: TokenGrant
 }

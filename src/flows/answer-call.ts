@@ -5,6 +5,7 @@ import type { Services } from '../ports.ts'
 import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { enterCall } from './enter-call.ts'
+import { keepPrefix } from './keep-prefix.ts'
 import { judgeAttempt } from './judge-attempt.ts'
 import { nextAccount, type Tries } from './next-account.ts'
 import { type AnswerFacts, renderFailure, renderStream, renderWhole } from './render-answer.ts'
@@ -33,7 +34,7 @@ async function answerInSilence(services: Services, call: Call): Promise<Response
 async function attemptUntilAnswered(services: Services, asked: Call): Promise<Response> {
   const entered = await enterCall(services, asked)
   if (entered === null) throw callerGone()
-  const { call } = entered
+  const call = keepPrefix(entered.call)
   const { timing } = call.scope
   const tries: Tries = { choice: entered.choice, failed: [] }
   let held: Held = entered.held
@@ -45,7 +46,7 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
       attempt,
       queuedMs,
       limits: entered.limits,
-      isDowngraded: call !== asked,
+      isDowngraded: entered.call !== asked,
     }
     const sentAt = services.now()
     const sent = await sendAttempt(services, call, held)

@@ -2,6 +2,7 @@
 import type { Lane } from '../core/admission/admission.ts'
 import type { Account } from '../core/answering/account.ts'
 import type { Span } from '../core/answering/json-scan.ts'
+import type { CacheMarkers } from '../core/answering/prompt-marker.ts'
 import type { PromptSpans } from '../core/answering/prompt-prefix.ts'
 import type { Caller, LimitDecision, Waits } from '../ports.ts'
 import type { Tab } from './tab.ts'
@@ -62,6 +63,9 @@ export interface Call {
   /** Where its parts stand in the body; null where there is none. */
   readonly prompt: PromptSpans | null
   readonly modelSpan: Span | null
+  readonly markers: CacheMarkers | null
+  /** Whether Claude may be asked to keep its prefix where the caller did not ask. */
+  readonly promptCache: boolean
   readonly isStream: boolean
   /** What it may produce; null: it does not say. */
   readonly maxTokens: number | null

@@ -26,5 +26,6 @@ export function downgradeCall(call: Call, accounts: readonly Account[]): Call | 
     // The spans are those of the former body.
     modelSpan: null,
     prompt: null,
+    markers: null,
   }
 }

@@ -69,6 +69,8 @@ export function describeCall(services: Services, source: CallSource): Call {
     estimatedInputTokens: facts?.estimatedInputTokens ?? 0,
     prompt: facts?.prompt ?? null,
     modelSpan: facts?.modelSpan ?? null,
+    markers: facts?.markers ?? null,
+    promptCache: kind === 'messages' && caller.autoPromptCache === 'all',
     isStream: facts?.stream ?? false,
     maxTokens: facts?.maxTokens ?? null,
     usesThread: facts?.thread !== undefined && facts.thread !== null,

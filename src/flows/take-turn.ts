@@ -191,12 +191,7 @@ function turnCall(
   { before, limits }: { before: Conversation; limits: LimitDecision },
 ): Call {
   const { request, scope, caller, said, key } = asked
-  const body = new TextEncoder().encode(
-    printTurnRequest(said, before, {
-      defaults: CHAT_DEFAULTS,
-      promptCache: caller.autoPromptCache,
-    }),
-  )
+  const body = new TextEncoder().encode(printTurnRequest(said, before, CHAT_DEFAULTS))
   const call = orRefund(services, asked, () =>
     describeCall(services, { kind: 'messages', request, scope, caller, body }),
   )
@@ -205,6 +200,7 @@ function turnCall(
     ...call,
     target: `/v1/messages${query < 0 ? '' : call.target.slice(query)}`,
     affinity: key.id,
+    promptCache: caller.autoPromptCache !== 'off',
     limits,
   }
 }

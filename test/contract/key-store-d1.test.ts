@@ -31,11 +31,11 @@ const TENANTS: readonly (readonly [string, object, object, number])[] = [
   ['acme', { origins: ['https://app.acme.test'], limits_fail: 'closed' }, {}, 0],
   [
     'gone',
-    { origins: ['https://gone.test'] },
+    { origins: ['https://gone.test'], auto_prompt_cache: true },
     { requests_per_minute: null, budget_usd_per_day: 0.5, on_overload: 'reject' },
     1,
   ],
-  ['bare', { limits_fail: 'open' }, {}, 0],
+  ['bare', { limits_fail: 'open', auto_prompt_cache: false }, {}, 0],
 ]
 const KEYS = [
   ['plainplain', 'acme', 'a'.repeat(64), null, null, null, 0, null, null, null],

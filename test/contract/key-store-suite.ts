@@ -25,7 +25,7 @@ const plain: StoredKey = {
   origins: ['https://app.acme.test'],
   limitsFail: 'closed',
   ips: null,
-  autoPromptCache: true,
+  autoPromptCache: 'sessions',
   secretHash: 'a'.repeat(64),
   disabled: false,
   tenantDisabled: false,
@@ -50,7 +50,7 @@ const gone: StoredKey = {
   tier: { ...PREMIUM, requestsPerMinute: null, budgetUsdPerDay: 0.5, onOverload: 'reject' },
   origins: ['https://gone.test'],
   limitsFail: 'count',
-  autoPromptCache: true,
+  autoPromptCache: 'all',
   secretHash: 'c'.repeat(64),
   tenantDisabled: true,
 }
@@ -60,7 +60,7 @@ const bare: StoredKey = {
   keyId: 'barebareba',
   origins: null,
   limitsFail: 'open',
-  autoPromptCache: true,
+  autoPromptCache: 'off',
   secretHash: 'd'.repeat(64),
 }
 

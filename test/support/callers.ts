@@ -29,7 +29,7 @@ export function callerWith(tier: Partial<Tier>, changes: Partial<Caller> = {}): 
     origins: null,
     limitsFail: 'count',
     ips: null,
-    autoPromptCache: true,
+    autoPromptCache: 'sessions',
     ...changes,
   }
 }

@@ -131,6 +131,8 @@ const aCall = (
   isClientRetry: false,
   prompt: null,
   modelSpan: null,
+  markers: null,
+  promptCache: false,
   isStream: false,
   maxTokens: null,
   tab: null,

@@ -49,13 +49,19 @@ export function toStoredKey(row: Row): StoredKey {
     origins: readList(parseJson(row['origins'])) ?? readList(settings['origins'] ?? null),
     limitsFail: readLimitsFail(settings['limits_fail']),
     ips: readList(parseJson(row['ips'])),
-    autoPromptCache: settings['auto_prompt_cache'] !== false,
+    autoPromptCache: readPromptCache(settings['auto_prompt_cache']),
     secretHash: readText(row, 'secret_hash'),
     disabled: row['key_disabled'] !== 0,
     tenantDisabled: row['tenant_disabled'] !== 0,
     expiresAt: readTime(row['expires_at']),
     former: readFormer(row),
   }
+}
+
+/** Sessions unless it says no; what a caller sent by itself only where it says yes (decision 16). */
+function readPromptCache(value: unknown): StoredKey['autoPromptCache'] {
+  if (value === true) return 'all'
+  return value === false ? 'off' : 'sessions'
 }
 
 function readFormer(row: Row): StoredKey['former'] {

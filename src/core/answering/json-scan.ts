@@ -22,6 +22,8 @@ export type ObjectScan =
       readonly duplicate: string | null
       /** Bytes of long strings that look like base64: an image, whose tokens do not follow its size. */
       readonly base64Bytes: number
+      /** Where the keys `cache_control` inside its values end: the first four. */
+      readonly markers: readonly number[]
     }
   /** Valid JSON, but not an object. */
   | { readonly kind: 'other' }
@@ -34,6 +36,11 @@ const BACKSLASH = 0x5c
 /** The longest key that can still be a wanted one when each of its characters is an escape. */
 const MAX_KEY_BYTES = 192
 const MIN_BASE64_BYTES = 4096
+const MARKER = 'cache_control'
+/** With a single one of its characters as an escape, and with all of them. */
+const ESCAPED_MARKER_BYTES = { least: MARKER.length + 5, most: MARKER.length * 6 }
+/** Claude takes no more. */
+const MOST_MARKERS = 4
 
 export function scanObject(
   bytes: Uint8Array,
@@ -60,6 +67,7 @@ class Scan {
   readonly #fields = new Map<string, Span>()
   #duplicate: string | null = null
   #base64Bytes = 0
+  readonly #markers: number[] = []
   #at: number
   #depth = 0
   #expect: Expect = 'value'
@@ -91,6 +99,7 @@ class Scan {
       fields: this.#fields,
       duplicate: this.#duplicate,
       base64Bytes: this.#base64Bytes,
+      markers: this.#markers,
     }
   }
 
@@ -118,6 +127,7 @@ class Scan {
     const start = this.#at + 1
     this.#at = skipString(this.#bytes, start, this.#end)
     const name = this.#depth === 1 ? wantedKey(this.#bytes, start, this.#at - 1) : null
+    if (this.#depth > 1 && this.#markers.length < MOST_MARKERS) this.#mark(start, this.#at - 1)
     if (!this.#skipSpace() || this.#bytes[this.#at] !== COLON)
       throw new Broken('expected a colon after a key', this.#at)
     this.#at += 1
@@ -127,6 +137,10 @@ class Scan {
     if (this.#fields.has(name)) this.#duplicate ??= name
     this.#field = name
     this.#fieldStart = this.#at
+  }
+
+  #mark(start: number, end: number): void {
+    if (isMarker(this.#bytes, start, end)) this.#markers.push(this.#at)
   }
 
   #value(byte: number): void {
@@ -180,6 +194,19 @@ function wantedKey(bytes: Uint8Array, start: number, end: number): string | null
     text += String.fromCharCode(byte)
   }
   return escaped ? String(JSON.parse(`"${text}"`)) : text
+}
+
+function isMarker(bytes: Uint8Array, start: number, end: number): boolean {
+  const length = end - start
+  if (length !== MARKER.length) {
+    const { least, most } = ESCAPED_MARKER_BYTES
+    if (length < least || length > most) return false
+    return bytes.subarray(start, end).includes(BACKSLASH) && wantedKey(bytes, start, end) === MARKER
+  }
+  for (let at = 0; at < length; at += 1) {
+    if (bytes[start + at] !== MARKER.charCodeAt(at)) return false
+  }
+  return true
 }
 
 /** Looks at 64 bytes of its beginning and of its middle: prose has a space in far fewer. */

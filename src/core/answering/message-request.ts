@@ -2,6 +2,7 @@
 // upstream, so whatever is checked here must be what Claude will see: a field of ours that comes twice is
 // refused, since two parsers may disagree on which one counts. Unknown fields are Claude's to judge.
 import { scanObject, type ObjectScan, type Span } from './json-scan.ts'
+import type { CacheMarkers } from './prompt-marker.ts'
 import type { PromptSpans } from './prompt-prefix.ts'
 import { decodeUtf8 } from './utf8.ts'
 
@@ -24,6 +25,7 @@ export interface MessageFacts {
   /** Where the model's name stands, quotes included. */
   readonly modelSpan: Span
   readonly prompt: PromptSpans
+  readonly markers: CacheMarkers
 }
 
 export type ThreadFacts =
@@ -53,6 +55,7 @@ const WANTED: ReadonlySet<string> = new Set([
   'metadata',
   'service_tier',
   'stream_options',
+  'cache_control',
   // Never a field of Claude's, and poison for a parser that copies keys into objects.
   '__proto__',
 ])
@@ -111,6 +114,7 @@ function readFacts(bytes: Uint8Array, scan: ObjectFields, shape: RequestShape): 
       system: scan.fields.get('system') ?? null,
       messages: scan.fields.get('messages') ?? null,
     },
+    markers: { forAll: scan.fields.has('cache_control'), at: scan.markers },
   }
 }
 

@@ -3,7 +3,7 @@
 // result.
 import { utf8Length } from '../answering/usage.ts'
 import { elementsOf, fieldOf, fieldsIn, printFields, readString } from './json-parts.ts'
-import { withoutMarkers } from './prompt-cache.ts'
+import { withoutMarkers } from './without-markers.ts'
 
 export interface Conversation {
   /** The model of the latest turn. */

@@ -3,7 +3,6 @@
 import type { Conversation } from './conversation.ts'
 import { messagesOf } from './conversation.ts'
 import { elementsOf, type Field, fieldOf, fieldsIn, printFields, readString } from './json-parts.ts'
-import { withPromptCache } from './prompt-cache.ts'
 
 export interface Said {
   readonly fields: readonly Field[]
@@ -78,17 +77,11 @@ export function readChatBody(text: string): SaidOrWrong {
   }
 }
 
-export interface TurnRequestOptions {
-  readonly defaults: ChatDefaults
-  /** Whether Claude may be asked to keep the prefix (`auto_prompt_cache`). */
-  readonly promptCache: boolean
-}
-
 /** The body for Claude. */
 export function printTurnRequest(
   said: Said,
   conversation: Conversation,
-  { defaults, promptCache }: TurnRequestOptions,
+  defaults: ChatDefaults,
 ): string {
   const model = modelOf(said, conversation, defaults)
   const messages = [...messagesOf(conversation), ...said.messages]
@@ -104,7 +97,7 @@ export function printTurnRequest(
     if (field.name === 'messages') fields = set(fields, field)
     else if (given(fields, field.name) === null) fields = set(fields, field)
   }
-  return printFields(promptCache ? withPromptCache(fields, model) : fields)
+  return printFields(fields)
 }
 
 export const modelOf = (said: Said, conversation: Conversation, defaults: ChatDefaults): string =>

@@ -32,7 +32,7 @@ const stored: StoredKey = {
   origins: null,
   limitsFail: 'count',
   ips: null,
-  autoPromptCache: true,
+  autoPromptCache: 'sessions',
   secretHash: await hashKey(key.text),
   disabled: false,
   tenantDisabled: false,

@@ -12,8 +12,7 @@ import {
   parseConversation,
   printConversation,
 } from '../../../src/core/conversation/conversation.ts'
-import { fieldOf, fieldsIn } from '../../../src/core/conversation/json-parts.ts'
-import { withoutMarkers } from '../../../src/core/conversation/prompt-cache.ts'
+import { withoutMarkers } from '../../../src/core/conversation/without-markers.ts'
 import {
   printTurnRequest,
   readChatBody,
@@ -39,7 +38,6 @@ const talk = (turns: readonly NewTurn[], maxChars = Infinity): Conversation =>
   turns.reduce((before, next) => addTurn(before, next, maxChars), emptyConversation)
 
 const defaults = { model: 'claude-default', maxTokens: 99 }
-const options = { defaults, promptCache: false }
 
 describe('a conversation', () => {
   it('keeps every message as it was written, across being stored', () => {
@@ -131,7 +129,7 @@ describe('the request of a turn', () => {
   it('has the history before what the caller says, and all else as it was written', () => {
     const body =
       '{"max_tokens": 5,"x_new":{"a": 1.0},"messages":[ {"role":"user","content":"three"} ],"model":"m"}'
-    expect(printTurnRequest(readMessagesBody(body), kept, options)).toBe(
+    expect(printTurnRequest(readMessagesBody(body), kept, defaults)).toBe(
       '{"max_tokens":5,"x_new":{"a": 1.0},"messages":[' +
         [user('one'), '{"role":"assistant","content":[{"type":"text","text":"two"}]}'].join(',') +
         ',{"role":"user","content":"three"}],"model":"m","system":"Be brief"}',
@@ -142,13 +140,13 @@ describe('the request of a turn', () => {
     const read = readChatBody('{"message":"hi","session_id":"s","stream":true}')
     if (read.kind !== 'said') throw new Error(read.message)
     expect(read.said.sessionId).toBe('s')
-    expect(JSON.parse(printTurnRequest(read.said, emptyConversation, options))).toEqual({
+    expect(JSON.parse(printTurnRequest(read.said, emptyConversation, defaults))).toEqual({
       stream: true,
       model: 'claude-default',
       max_tokens: 99,
       messages: [{ role: 'user', content: 'hi' }],
     })
-    expect(JSON.parse(printTurnRequest(read.said, kept, options))).toMatchObject({
+    expect(JSON.parse(printTurnRequest(read.said, kept, defaults))).toMatchObject({
       model: 'claude-haiku-5-5',
       system: 'Be brief',
     })
@@ -170,43 +168,11 @@ describe('the request of a turn', () => {
   })
 })
 
-describe('asking Claude to keep the prefix', () => {
-  const ask = (fields: object, conversation = emptyConversation): string | undefined =>
-    fieldOf(
-      fieldsIn(
-        printTurnRequest(readMessagesBody(JSON.stringify(fields)), conversation, {
-          defaults,
-          promptCache: true,
-        }),
-      ),
-      'cache_control',
-    )
+describe('markers of the caller', () => {
   const marker = { cache_control: { type: 'ephemeral' } }
-  const long = 'x'.repeat(20_000)
-  const system = (markers: number): object[] =>
-    Array.from({ length: markers }, () => ({ ...text('s'), ...marker }))
-  const said = { model: 'claude-sonnet-5-5', messages: [{ role: 'user', content: long }] }
 
-  it('happens for a prefix that is long enough for the model', () => {
-    expect(ask(said)).toBe('{"type":"ephemeral"}')
-    expect(ask({ ...said, messages: [{ role: 'user', content: 'short' }] })).toBeUndefined()
-    expect(ask({ ...said, messages: [{ role: 'user', content: 'x'.repeat(6000) }] })).toBeDefined()
-    const opus = {
-      model: 'claude-opus-4-8',
-      messages: [{ role: 'user', content: 'x'.repeat(6000) }],
-    }
-    expect(ask(opus)).toBeUndefined()
-  })
-
-  it('never makes a fifth marker, and leaves the one of the caller', () => {
-    expect(ask({ ...said, system: system(3) })).toBeDefined()
-    expect(ask({ ...said, system: system(4) })).toBeUndefined()
-    const own = { cache_control: { type: 'ephemeral', ttl: '1h' } }
-    expect(ask({ ...said, ...own })).toBe('{"type":"ephemeral","ttl":"1h"}')
-  })
-
-  it('does not pile up markers turn by turn: kept messages have none', () => {
-    const marked = [{ ...text(long), ...marker }]
+  it('do not pile up turn by turn: kept messages have none', () => {
+    const marked = [{ ...text('x'), ...marker }]
     const inResult = [{ ...result('a'), content: [{ ...text('r'), ...marker }], ...marker }]
     const many = talk([
       turn(marked, [use('a')]),
@@ -214,10 +180,9 @@ describe('asking Claude to keep the prefix', () => {
       ...Array.from({ length: 4 }, () => turn(marked, [text('c')])),
     ])
     expect(messagesOf(many).join('')).not.toContain('cache_control')
-    expect(ask({ ...said, messages: [{ role: 'user', content: marked }] }, many)).toBeDefined()
   })
 
-  it("leaves a field of that name in a tool's input, and a message without markers, as they are", () => {
+  it("are not a field of that name in a tool's input; a message without any stays as it is", () => {
     const input = JSON.stringify({
       role: 'assistant',
       content: [{ type: 'tool_use', id: 'a', name: 'n', input: marker }],

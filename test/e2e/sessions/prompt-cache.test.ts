@@ -1,0 +1,84 @@
+// Claude is asked to keep a prefix: in sessions unless the tenant says no, in what a caller sends by itself only where
+// the tenant says yes.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { claudeCall } from '../../support/claude-call.ts'
+import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
+import { type RawAnswer, send } from '../../support/raw-http.ts'
+import { addTenant, type TenantOptions } from '../../support/tenants.ts'
+
+let gateway: TestGateway
+beforeAll(async () => {
+  gateway = await startTestGateway()
+})
+afterAll(() => gateway.stop())
+
+const LONG = 'The house rules, told at length. '.repeat(400)
+const MARKER = ',"cache_control":{"type":"ephemeral"}'
+
+const keyOf = async (settings: TenantOptions['settings']): Promise<string> =>
+  (await addTenant(gateway.dir, { settings: settings ?? {} })).key
+
+const sentBy = (tag: string): string[] =>
+  gateway.simulator.journal.list({ tag }).map(({ body }) => String(body))
+
+interface Usage {
+  readonly input_tokens: number
+  readonly cache_creation_input_tokens: number
+  readonly cache_read_input_tokens: number
+}
+const usageOf = ({ body }: RawAnswer): Usage =>
+  (JSON.parse(body.toString()) as { usage: Usage }).usage
+
+const body = `{ "model":"claude-sonnet-5-5", "max_tokens":20,
+  "messages":[{"role":"user","content":"${LONG}"}]  }\n`
+
+describe('a plain message', () => {
+  it.each([
+    ['has never been told', undefined],
+    ['says no', { auto_prompt_cache: false }],
+  ])('of a tenant that %s goes byte for byte', async (what, settings) => {
+    const key = await keyOf(settings)
+    expect((await send(gateway.url, claudeCall({ key, body, tag: what }))).status).toBe(200)
+    expect(sentBy(what)).toEqual([body])
+  })
+
+  it('of a tenant that says yes has one field more, and is read back the next time', async () => {
+    const key = await keyOf({ auto_prompt_cache: true })
+    const ask = () => send(gateway.url, claudeCall({ key, body, tag: 'yes' }))
+    const [first, second] = [await ask(), await ask()]
+    const marked = body.replace('  }\n', `  ${MARKER}}\n`)
+    expect(sentBy('yes')).toEqual([marked, marked])
+    expect(usageOf(first).cache_creation_input_tokens).toBeGreaterThan(3_000)
+    expect(usageOf(second).cache_read_input_tokens).toBe(usageOf(first).cache_creation_input_tokens)
+    const counted = claudeCall({ key, body, tag: 'count', path: '/v1/messages/count_tokens' })
+    await send(gateway.url, counted)
+    expect(sentBy('count')).toEqual([body])
+  })
+})
+
+describe('a session', () => {
+  const say = async (key: string, tag: string, session?: string): Promise<RawAnswer> => {
+    const fields = { message: `${tag} ${LONG}`, model: 'claude-sonnet-5-5', max_tokens: 20 }
+    const more = session === undefined ? {} : { session_id: session }
+    return send(
+      gateway.url,
+      claudeCall({ key, tag, path: '/v1/chat', body: JSON.stringify({ ...fields, ...more }) }),
+    )
+  }
+
+  it('reads all of its history from the cache and pays for what is new', async () => {
+    const key = await keyOf(undefined)
+    const first = await say(key, 'keeps')
+    const second = await say(key, 'keeps', String(first.headers['sluice-session']))
+    expect(sentBy('keeps').every((sent) => sent.endsWith(`${MARKER}}`))).toBe(true)
+    const written = usageOf(first).cache_creation_input_tokens
+    expect(written).toBeGreaterThan(3_000)
+    expect(usageOf(second).cache_read_input_tokens).toBe(written)
+    expect(usageOf(second).input_tokens).toBe(0)
+  })
+
+  it('of a tenant that says no is sent without', async () => {
+    await say(await keyOf({ auto_prompt_cache: false }), 'off')
+    expect(sentBy('off').join('')).not.toContain('cache_control')
+  })
+})
