@@ -76,6 +76,8 @@ export interface Call {
   readonly maxWaitMs: number
   /** Calls with the same one prefer the same account; null: any account. */
   readonly affinity: string | null
+  /** The account that served its session last; null: none, or not known. */
+  readonly lastAccount: string | null
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
   readonly isClientRetry: boolean
   /** What the request limits said, where they were asked together with something else; null: to be asked. */

@@ -50,7 +50,10 @@ export function chooseAccounts(
 function affinityOf(call: Call): Affinity | null {
   const { tenant, keyId } = call.caller
   if (call.usesThread) return { key: `${tenant}/${keyId}`, strength: 'thread' }
-  if (call.affinity !== null) return { key: `${tenant}/${call.affinity}`, strength: 'session' }
+  if (call.affinity !== null) {
+    const { lastAccount } = call
+    return { key: `${tenant}/${call.affinity}`, strength: 'session', account: lastAccount }
+  }
   if (call.body === null || call.prompt === null) return null
   const prefix = hashPromptPrefix(call.body, call.prompt)
   return prefix === null ? null : { key: prefix, strength: 'prompt' }

@@ -18,20 +18,23 @@ export async function keepTurn(response: Response, options: KeepTurnOptions): Pr
     return response
   }
   const headers = new Headers(response.headers)
+  // A stream that has stood in line says nothing of its account.
+  const account = headers.get('sluice-account')
   for (const [name, value] of Object.entries(turn.headers)) headers.set(name, value)
   const isStream = headers.get('content-type')?.startsWith('text/event-stream') === true
   if (isStream) {
-    return new Response(recordTurn(response.body, options), { status: response.status, headers })
+    const body = recordTurn(response.body, { ...options, account })
+    return new Response(body, { status: response.status, headers })
   }
   const bytes = await response.arrayBuffer()
-  const failure = await turn.keep(new TextDecoder().decode(bytes))
+  const failure = await turn.keep(new TextDecoder().decode(bytes), account)
   if (failure !== null) throw failure
   return new Response(bytes, { status: response.status, headers })
 }
 
 function recordTurn(
   stream: ReadableStream<Uint8Array>,
-  { turn, requestId }: KeepTurnOptions,
+  { turn, requestId, account }: KeepTurnOptions & { readonly account: string | null },
 ): ReadableStream<Uint8Array> {
   const reader = stream.getReader()
   const recorder = new AnswerRecorder()
@@ -65,7 +68,7 @@ function recordTurn(
         const message = isKept || !isReadable ? null : recorder.message()
         if (message !== null) {
           isKept = true
-          const failure = await turn.keep(message)
+          const failure = await turn.keep(message, account)
           if (failure !== null) return tellFailure(controller, value, failure)
         }
         controller.enqueue(value)

@@ -20,8 +20,11 @@ export interface OpenTurn {
   readonly before: Conversation
   /** `sluice-session` and `sluice-turn`. */
   readonly headers: Readonly<Record<string, string>>
-  /** Keeps the turn with Claude's whole Message; the failure to tell, or null: all is well. */
-  keep(message: string): Promise<GatewayError | null>
+  /**
+   * Keeps the turn with Claude's whole Message and the account that gave it, as far as that is known; the failure to
+   * tell, or null: all is well.
+   */
+  keep(message: string, account: string | null): Promise<GatewayError | null>
   /** Nothing is kept. Does nothing once that is decided. */
   letGo(): void
 }
@@ -54,14 +57,15 @@ export function openTurn(
     before,
     headers: { 'sluice-session': key.id, 'sluice-turn': String(version + 1) },
     letGo,
-    async keep(message) {
+    async keep(message, account) {
       if (isOver) return null
       // A refused turn would be refused again with every turn after it.
       if (readString(fieldOf(fieldsIn(message), 'stop_reason')) === 'refusal') {
         letGo()
         return null
       }
-      const after = conversationAfter(asked, before, { message, maxBytes: config.session.maxBytes })
+      const { maxBytes } = config.session
+      const after = conversationAfter(asked, before, { message, account, maxBytes })
       decide()
       const { idempotencyKey, bodyHash, user } = asked
       const kept = await sessions
@@ -85,13 +89,14 @@ export function openTurn(
 function conversationAfter(
   { said }: AskedTurn,
   before: Conversation,
-  { message, maxBytes }: { message: string; maxBytes: number },
+  { message, account, maxBytes }: { message: string; account: string | null; maxBytes: number },
 ): Conversation {
   const usage = readUsage(JSON.parse(fieldOf(fieldsIn(message), 'usage') ?? '{}'))
   return addTurn(
     before,
     {
       model: modelOf(said, before, CHAT_DEFAULTS),
+      account: account ?? before.account,
       system: said.system ?? before.system,
       said: said.messages,
       answer: message,

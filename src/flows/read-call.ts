@@ -78,6 +78,7 @@ export function describeCall(services: Services, source: CallSource): Call {
     lane: readLane(request.headers, caller.tier.lane),
     maxWaitMs: readMaxWait(request.headers, caller, services),
     affinity: readSession(request.headers),
+    lastAccount: null,
     isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     limits: null,
   }

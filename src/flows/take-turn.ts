@@ -200,6 +200,7 @@ function turnCall(
     ...call,
     target: `/v1/messages${query < 0 ? '' : call.target.slice(query)}`,
     affinity: key.id,
+    lastAccount: before.account,
     promptCache: caller.autoPromptCache !== 'off',
     limits,
   }

@@ -128,6 +128,7 @@ const aCall = (
   lane: 'normal',
   maxWaitMs: 0,
   affinity: null,
+  lastAccount: null,
   isClientRetry: false,
   prompt: null,
   modelSpan: null,

@@ -13,6 +13,8 @@ export interface Affinity {
    * account while its load allows, since many callers may share a prompt.
    */
   readonly strength: 'thread' | 'session' | 'prompt'
+  /** Before all others of its rank: it served the session last, and has its prefix. */
+  readonly account?: string | null
 }
 
 export interface RoutingAsk {
@@ -37,12 +39,14 @@ export function orderAccounts(accounts: readonly Account[], ask: RoutingAsk): re
     .map((account) => ({
       account,
       score: -account.weight / Math.log(unitOf(hashText(`${seed}\n${account.id}`))),
+      isLast: account.id === ask.affinity?.account,
       ...standing(account),
     }))
     .sort(
       (a, b) =>
         Number(a.isShut) - Number(b.isShut) ||
         Number(a.account.backup) - Number(b.account.backup) ||
+        Number(b.isLast) - Number(a.isLast) ||
         a.load - b.load ||
         b.score - a.score,
     )

@@ -8,6 +8,8 @@ import { withoutMarkers } from './without-markers.ts'
 export interface Conversation {
   /** The model of the latest turn. */
   readonly model: string
+  /** The account that answered last, which keeps the prefix; null: not known. */
+  readonly account: string | null
   /** The text of `system` as JSON; null where none was given. */
   readonly system: string | null
   /** How many turns went to make room. */
@@ -28,6 +30,7 @@ export interface ConversationUsage {
 
 export interface NewTurn {
   readonly model: string
+  readonly account: string | null
   readonly system: string | null
   /** What the caller said, as JSON texts of messages. */
   readonly said: readonly string[]
@@ -38,6 +41,7 @@ export interface NewTurn {
 
 export const emptyConversation: Conversation = {
   model: '',
+  account: null,
   system: null,
   dropped: 0,
   turns: [],
@@ -60,6 +64,7 @@ export function addTurn(before: Conversation, turn: NewTurn, maxBytes: number): 
   return trim(
     {
       model: turn.model,
+      account: turn.account,
       system: turn.system,
       dropped: before.dropped,
       turns: [...before.turns, [...turn.said.map(withoutMarkers), ...answer]],
@@ -115,11 +120,12 @@ export function cutAfter(conversation: Conversation, turn: number): Conversation
 }
 
 export function printConversation(conversation: Conversation): string {
-  const { model, system, dropped, turns, usage } = conversation
+  const { model, account, system, dropped, turns, usage } = conversation
   const turnTexts = turns.map((messages) => `[${messages.join(',')}]`)
   return printFields([
     { name: 'v', value: '1' },
     { name: 'model', value: JSON.stringify(model) },
+    { name: 'account', value: JSON.stringify(account) },
     { name: 'system', value: system ?? 'null' },
     { name: 'dropped', value: String(dropped) },
     { name: 'usage', value: JSON.stringify(usage) },
@@ -137,6 +143,7 @@ export function parseConversation(text: string): Conversation {
   const system = fieldOf(fields, 'system')
   return {
     model: readString(fieldOf(fields, 'model')) ?? '',
+    account: readString(fieldOf(fields, 'account')),
     system: system === undefined || system === 'null' ? null : system,
     dropped: Number(fieldOf(fields, 'dropped')),
     turns: elementsOf(fieldOf(fields, 'turns') ?? '[]').map(elementsOf),

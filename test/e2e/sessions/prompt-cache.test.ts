@@ -1,6 +1,7 @@
 // Claude is asked to keep a prefix: in sessions unless the tenant says no, in what a caller sends by itself only where
 // the tenant says yes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accountList } from '../../support/accounts.ts'
 import { claudeCall } from '../../support/claude-call.ts'
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
 import { type RawAnswer, send } from '../../support/raw-http.ts'
@@ -8,7 +9,9 @@ import { addTenant, type TenantOptions } from '../../support/tenants.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
-  gateway = await startTestGateway()
+  gateway = await startTestGateway({
+    settings: { ANTHROPIC_ACCOUNTS: accountList({ id: 'one' }, { id: 'two' }) },
+  })
 })
 afterAll(() => gateway.stop())
 
@@ -80,5 +83,25 @@ describe('a session', () => {
   it('of a tenant that says no is sent without', async () => {
     await say(await keyOf({ auto_prompt_cache: false }), 'off')
     expect(sentBy('off').join('')).not.toContain('cache_control')
+  })
+
+  it('stays with the account that served it last, which has its prefix, and not with the one before', async () => {
+    const key = await keyOf(undefined)
+    const operate = (account: string, what: 'open' | 'close') =>
+      send(gateway.url, {
+        method: 'POST',
+        path: `/admin/v1/accounts/${account}/${what}`,
+        headers: [['authorization', `Bearer ${gateway.adminToken}`]],
+      })
+    const first = await say(key, 'moves')
+    const session = String(first.headers['sluice-session'])
+    const former = String(first.headers['sluice-account'])
+    await operate(former, 'open')
+    const second = await say(key, 'moves', session)
+    await operate(former, 'close')
+    const third = await say(key, 'moves', session)
+    expect(second.headers['sluice-account']).not.toBe(former)
+    expect(third.headers['sluice-account']).toBe(second.headers['sluice-account'])
+    expect(usageOf(third).cache_read_input_tokens).toBe(usageOf(second).cache_creation_input_tokens)
   })
 })

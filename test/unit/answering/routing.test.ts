@@ -198,6 +198,19 @@ describe('orderAccounts', () => {
     const thread: Affinity = { key: 's', strength: 'thread' }
     expect(orderAccounts(five, { ...idle, affinity: thread, isShut })[0]).toBe(first)
   })
+
+  test('goes to the account that served its session last, but never to a backup or a shut one before others', () => {
+    const order = (accounts: readonly Account[], more: Partial<RoutingAsk> = {}) =>
+      ids(
+        orderAccounts(accounts, { ...idle, affinity: { ...session('s'), account: 'd' }, ...more }),
+      )
+    const usual = ids(orderAccounts(five, { ...idle, affinity: session('s') }))
+    expect(order(five)).toEqual(['d', ...usual.filter((id) => id !== 'd')])
+    expect(order(five, { isShut: ({ id }) => id === 'd' }).at(-1)).toBe('d')
+    const withBackup = five.map((each) => (each.id === 'd' ? { ...each, backup: true } : each))
+    expect(order(withBackup).at(-1)).toBe('d')
+    expect(order(five.filter(({ id }) => id !== 'd'))).toEqual(usual.filter((id) => id !== 'd'))
+  })
 })
 
 describe('hashPromptPrefix', () => {

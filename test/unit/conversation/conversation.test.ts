@@ -28,6 +28,7 @@ const result = (id: string): object => ({ type: 'tool_result', tool_use_id: id, 
 
 const turn = (said: unknown, answered: unknown): NewTurn => ({
   model: 'claude-haiku-5-5',
+  account: 'a1',
   system: null,
   said: [user(said)],
   answer: answer(answered),
@@ -51,6 +52,11 @@ describe('a conversation', () => {
     expect(after).toEqual(before)
     expect(messagesOf(after)[0]).toBe(written)
     expect(after.usage).toEqual(noUsage)
+  })
+
+  it('was kept before the account was: it is then not known', () => {
+    const older = printConversation(talk([turn('a', [text('b')])])).replace('"account":"a1",', '')
+    expect(parseConversation(older).account).toBeNull()
   })
 
   it('of a later form is refused, not guessed', () => {
