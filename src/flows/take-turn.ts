@@ -24,6 +24,8 @@ import { replayTurn } from './replay-turn.ts'
 import { isSessionId, newSessionId, ownerOf, storeFailed } from './session-access.ts'
 
 const MAX_KEY_CHARS = 255
+/** Of the Claude API, where a chat does not say another. */
+const CHAT_VERSION = '2023-06-01'
 
 export type TurnTaker = (
   kind: 'chat' | 'messages',
@@ -51,6 +53,7 @@ export const createTurnTaker =
 
 /** A turn as it was asked for. */
 export interface AskedTurn {
+  readonly kind: 'chat' | 'messages'
   readonly request: Request
   readonly scope: RequestScope
   readonly caller: Caller
@@ -90,6 +93,7 @@ async function readTurn(services: Services, source: TurnSource): Promise<AskedTu
   const owner = ownerOf(caller)
   const id = isNew ? await newSessionId(services, caller, idempotencyKey) : named
   return {
+    kind,
     request,
     scope,
     caller,
@@ -190,7 +194,7 @@ function turnCall(
   asked: AskedTurn,
   { before, limits }: { before: Conversation; limits: LimitDecision },
 ): Call {
-  const { request, scope, caller, said, key } = asked
+  const { kind, request, scope, caller, said, key } = asked
   const body = new TextEncoder().encode(printTurnRequest(said, before, CHAT_DEFAULTS))
   const call = orRefund(services, asked, () =>
     describeCall(services, { kind: 'messages', request, scope, caller, body }),
@@ -198,6 +202,8 @@ function turnCall(
   const query = call.target.indexOf('?')
   return {
     ...call,
+    // /v1/chat is no route of Claude's, so its callers need not know Claude's header.
+    ...(kind === 'chat' ? { headers: { 'anthropic-version': CHAT_VERSION, ...call.headers } } : {}),
     target: `/v1/messages${query < 0 ? '' : call.target.slice(query)}`,
     affinity: key.id,
     lastAccount: before.account,

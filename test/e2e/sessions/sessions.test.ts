@@ -109,6 +109,20 @@ describe('a conversation', () => {
     expect(await shown(session)).toMatchObject({ turns: 3, system: 'Be brief.' })
   })
 
+  it('needs a key and a message, and nothing else', async () => {
+    const answer = await send(gateway.url, {
+      method: 'POST',
+      path: '/v1/chat',
+      headers: [
+        ['x-api-key', key],
+        ['content-type', 'application/json'],
+      ],
+      body: JSON.stringify({ message: 'hello' }),
+    })
+    expect(answer.status, answer.body.toString()).toBe(200)
+    expect(JSON.parse(answer.body.toString())).toMatchObject({ type: 'message' })
+  })
+
   it('keeps tool use, thinking and signatures so that Claude takes the next turn', async () => {
     const tools = [{ name: 'look', input_schema: { type: 'object' } }]
     const fields = {
