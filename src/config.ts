@@ -13,6 +13,8 @@ export interface Config {
   readonly adminToken: string
   readonly bodyMaxBytes: number
   readonly gate: GateSettings
+  /** How long a call waits for another that writes the same prefix to Claude's cache. */
+  readonly prefixWaitMs: number
   readonly keys: KeySettings
   readonly limits: AroundSettings
   readonly upstream: UpstreamSettings
@@ -120,6 +122,7 @@ function toConfig(settings: Settings, accounts: readonly Account[]): Config {
       maxBytes: settings.SLUICE_CACHE_MAX_BYTES,
     },
     gate: toGate(settings),
+    prefixWaitMs: settings.SLUICE_PREFIX_WAIT_MS,
     ...toCalls(settings),
     ...toLaterWork(settings),
   }

@@ -4,9 +4,9 @@ import { GatewayError } from '../core/errors.ts'
 import type { Services } from '../ports.ts'
 import type { Held } from './ask-gate.ts'
 import type { Call } from './call.ts'
-import { enterCall } from './enter-call.ts'
+import { enterCall, type Entered } from './enter-call.ts'
 import { keepPrefix } from './keep-prefix.ts'
-import { judgeAttempt } from './judge-attempt.ts'
+import { judgeAttempt, type Verdict } from './judge-attempt.ts'
 import { nextAccount, type Tries } from './next-account.ts'
 import { type AnswerFacts, renderFailure, renderStream, renderWhole } from './render-answer.ts'
 import { sendAttempt } from './send-attempt.ts'
@@ -34,11 +34,19 @@ async function answerInSilence(services: Services, call: Call): Promise<Response
 async function attemptUntilAnswered(services: Services, asked: Call): Promise<Response> {
   const entered = await enterCall(services, asked)
   if (entered === null) throw callerGone()
+  try {
+    return await attemptFrom(services, asked, entered)
+  } finally {
+    entered.prefix?.claim.ended()
+  }
+}
+
+async function attemptFrom(services: Services, asked: Call, entered: Entered): Promise<Response> {
   const call = keepPrefix(entered.call)
   const { timing } = call.scope
   const tries: Tries = { choice: entered.choice, failed: [] }
   let held: Held = entered.held
-  let queuedMs = 0
+  let queuedMs = entered.prefix?.waitedMs ?? 0
   for (let attempt = 1; ; attempt += 1) {
     queuedMs += held.queuedMs
     const facts: AnswerFacts = {
@@ -52,6 +60,8 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
     const sent = await sendAttempt(services, call, held)
     timing.upstreamMs = (timing.upstreamMs ?? 0) + services.now() - sentAt
     const verdict = judgeAttempt(services, call, sent)
+    if (isAnswer(verdict)) entered.prefix?.claim.begun(held.account.id, services.now())
+    else entered.prefix?.claim.ended()
     if (verdict.kind === 'stream') return renderStream(services, call, { held, verdict, facts })
     settleCall(services, call, held, verdict.end)
     if (verdict.kind === 'caller_gone') throw callerGone()
@@ -62,6 +72,10 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
     held = next
   }
 }
+
+/** Claude has begun to answer, and keeps what it was asked to keep. */
+const isAnswer = (verdict: Verdict): boolean =>
+  verdict.kind === 'stream' || (verdict.kind === 'answered' && verdict.answer.status < 300)
 
 /** Nobody reads this answer; it ends the request's way through the house. */
 const callerGone = (): GatewayError =>

@@ -7,6 +7,7 @@ import type { LimitRefusal, Services } from '../ports.ts'
 import { admitCall } from './admit-call.ts'
 import { type Held, settleUnused } from './ask-gate.ts'
 import type { Call } from './call.ts'
+import { type AwaitedPrefix, awaitPrefix } from './await-prefix.ts'
 import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
 import { judgeTenant } from './judge-tenant.ts'
@@ -19,6 +20,8 @@ export interface Entered {
   readonly call: Call
   readonly held: Held
   readonly choice: Choice
+  /** What it has Claude keep, and how long it waited for others that did. */
+  readonly prefix: AwaitedPrefix | null
   /** What the tenant has left, as headers. */
   readonly limits: Readonly<Record<string, string>>
 }
@@ -130,6 +133,7 @@ type Found =
       readonly held: Held
       readonly call: Call
       readonly choice: Choice
+      readonly prefix: AwaitedPrefix | null
     }
   | { readonly kind: 'refused'; readonly refusals: readonly AccountRefusal[] }
   | { readonly kind: 'caller_gone' }
@@ -155,15 +159,19 @@ async function findFor(
   const choice = chooseAccounts(services, call, accounts)
   const { candidates, alternatives, someDrain } = choice
   const drained: AccountRefusal[] = someDrain ? [{ reason: 'draining', retryAt: null }] : []
-  if (candidates.length === 0) return { kind: 'refused', refusals: drained }
+  const [first] = candidates
+  if (first === undefined) return { kind: 'refused', refusals: drained }
+  const { signal } = stop
+  const prefix = await awaitPrefix(services, call, { account: first.id, maxWaitMs, signal })
   const entrance = await admitCall(services, call, {
     candidates,
     alternatives,
     maxWaitMs,
     attempt: 1,
-    signal: stop.signal,
+    signal,
   })
-  if (entrance.kind === 'held') return { ...entrance, call, choice }
+  if (entrance.kind === 'held') return { ...entrance, call, choice, prefix }
+  prefix?.claim.ended()
   if (entrance.kind === 'caller_gone') return entrance
   return { kind: 'refused', refusals: [...entrance.refusals, ...drained] }
 }
@@ -171,5 +179,6 @@ async function findFor(
 async function giveBackLease(services: Services, entering: Promise<Found>): Promise<void> {
   const found = await entering
   if (found.kind !== 'held') return
+  found.prefix?.claim.ended()
   await settleUnused(services, found.held.account, found.held.lease)
 }

@@ -105,3 +105,26 @@ describe('a session', () => {
     expect(usageOf(third).cache_read_input_tokens).toBe(usageOf(second).cache_creation_input_tokens)
   })
 })
+
+describe('many calls at once with one new prefix that their caller marked', () => {
+  it('pay for writing it once', async () => {
+    const key = await keyOf(undefined)
+    const marked = { type: 'text', text: `At once. ${LONG}`, cache_control: { type: 'ephemeral' } }
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) =>
+        send(
+          gateway.url,
+          claudeCall({ key, prompt: `${at}?`, fields: { system: [marked] }, fault: 'slow=300' }),
+        ),
+      ),
+    )
+    const writers = answers.filter((answer) => usageOf(answer).cache_creation_input_tokens > 0)
+    expect(writers).toHaveLength(1)
+    expect(answers.filter((answer) => usageOf(answer).cache_read_input_tokens > 0)).toHaveLength(19)
+    for (const answer of answers) {
+      const waited = Number(answer.headers['sluice-queued-ms'])
+      if (writers.includes(answer)) expect(waited).toBe(0)
+      else expect(waited).toBeGreaterThan(100)
+    }
+  })
+})
