@@ -171,9 +171,16 @@ export const gateMutants: readonly Mutant[] = [
   {
     fault: 'the limit tries the refused level again at once',
     file: `${CORE}/limit.ts`,
-    from: 'return restedMs >= LIMIT_REST_MIN_MS && limit.servedSinceCut >= LIMIT_REST_SERVED',
+    from: 'return restedMs >= LIMIT_REST_MIN_MS && limit.restedCalls >= LIMIT_REST_SERVED',
     to: 'return restedMs >= 0 || LIMIT_REST_MIN_MS + LIMIT_REST_SERVED < 0',
     killedBy: [`${UNIT}/limit.test.ts`, 'capped at 5 of 20'],
+  },
+  {
+    fault: "every 429 begins the limit's rest anew",
+    file: `${CORE}/limit.ts`,
+    from: 'limit.refusedLevel === null || level >= limit.refusedLevel',
+    to: 'level > 0',
+    killedBy: [`${UNIT}/limit.test.ts`, 'keeps a quarter of the maximum'],
   },
   {
     fault: 'a reading with a reset in the past is believed',

@@ -5,7 +5,8 @@
 //   a served call:    limit = limit + 1 / limit, so one more for each round of calls
 //
 // The level that was refused is remembered: below it the limit climbs freely, at it the limit rests for a
-// while before it tries again, so that an account at its own cap sees few 429s. Latency is not a signal.
+// while before it tries again, so that an account at its own cap sees few 429s. A 429 below it does not begin the
+// rest anew: others' calls cause some at any level, and the limit would sink and never try again. Latency is not a signal.
 import type { AccountLimits } from './admission.ts'
 import {
   LIMIT_DECREASE,
@@ -22,14 +23,17 @@ export interface ConcurrencyLimit {
   decreasedAt: number
   /** The whole level that was refused last; null: none known. */
   refusedLevel: number | null
-  servedSinceCut: number
+  /** Since when, and for how many served calls, that level has not been tried. */
+  restsSince: number
+  restedCalls: number
 }
 
 export const newConcurrencyLimit = (): ConcurrencyLimit => ({
   value: null,
   decreasedAt: -Infinity,
   refusedLevel: null,
-  servedSinceCut: 0,
+  restsSince: -Infinity,
+  restedCalls: 0,
 })
 
 export function readLimit(limit: ConcurrencyLimit, account: AccountLimits): number {
@@ -57,17 +61,24 @@ export function cutLimit(
   const level = readLimit(limit, account)
   const grewTooFast = call.rampLimited && call.inUse < level
   const target = grewTooFast ? call.inUse : level * LIMIT_DECREASE
-  limit.value = Math.max(Math.max(1, account.minConcurrent), target)
-  limit.refusedLevel = grewTooFast ? call.inUse + 1 : level
+  const least = Math.max(1, account.minConcurrent)
+  limit.value = Math.max(least, target)
+  const isTried = limit.refusedLevel === null || level >= limit.refusedLevel
+  const refused = grewTooFast ? call.inUse + 1 : level
+  // Where it cannot go lower, it is not its level that is refused.
+  limit.refusedLevel = level > least ? refused : null
   limit.decreasedAt = now
-  limit.servedSinceCut = 0
+  if (isTried) {
+    limit.restsSince = now
+    limit.restedCalls = 0
+  }
   return true
 }
 
 /** True when it is back at the account's own maximum. */
 export function raiseLimit(limit: ConcurrencyLimit, account: AccountLimits, now: number): boolean {
   if (limit.value === null) return false
-  limit.servedSinceCut++
+  limit.restedCalls++
   const raised = limit.value + 1 / Math.max(1, limit.value)
   if (limit.refusedLevel !== null && raised >= limit.refusedLevel && !hasRested(limit, now)) {
     limit.value = Math.max(limit.value, limit.refusedLevel - LIMIT_RESTING_GAP)
@@ -83,7 +94,7 @@ export function raiseLimit(limit: ConcurrencyLimit, account: AccountLimits, now:
 }
 
 const hasRested = (limit: ConcurrencyLimit, now: number): boolean => {
-  const restedMs = now - limit.decreasedAt
+  const restedMs = now - limit.restsSince
   if (restedMs >= LIMIT_REST_MAX_MS) return true
-  return restedMs >= LIMIT_REST_MIN_MS && limit.servedSinceCut >= LIMIT_REST_SERVED
+  return restedMs >= LIMIT_REST_MIN_MS && limit.restedCalls >= LIMIT_REST_SERVED
 }

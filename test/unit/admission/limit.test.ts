@@ -141,4 +141,24 @@ describe('the limit', () => {
     run(40_000, 60_000, 20)
     expect(limitOf(gate)).toBe(20)
   })
+
+  // Other users of the same account, or an edge of Claude's, make 429s that no lower level would have avoided.
+  test('keeps a quarter of the maximum while one answer in twenty is a 429 at any level', () => {
+    const gate = aGate()
+    const inFlight: { ticket: string; until: number }[] = []
+    let [number, ended, sum, samples] = [0, 0, 0, 0]
+    for (let now = 0; now < 120_000; now += 10) {
+      for (const call of inFlight.filter(({ until }) => until <= now)) {
+        inFlight.splice(inFlight.indexOf(call), 1)
+        ends(gate, call.ticket, ++ended % 20 === 0 ? throttled : served, at(now))
+      }
+      while (asks(gate, `c${++number}`, at(now), { limit: 20 }) === 'admitted') {
+        inFlight.push({ ticket: `c${number}`, until: now + 400 })
+      }
+      if (now < 60_000) continue
+      sum += limitOf(gate)
+      samples++
+    }
+    expect(sum / samples).toBeGreaterThanOrEqual(5)
+  })
 })
