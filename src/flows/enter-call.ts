@@ -10,8 +10,8 @@ import type { Call } from './call.ts'
 import { type AwaitedPrefix, awaitPrefix } from './await-prefix.ts'
 import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
-import { judgeTenant } from './judge-tenant.ts'
-import { limitHeaders } from './limit-headers.ts'
+import { judgeTenant, leftBy } from './judge-tenant.ts'
+import { ledgerState, limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
 import { waitForMoney } from './wait-for-money.ts'
 
@@ -56,6 +56,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
     giveBack()
     throw refusal
   }
+  let left = leftBy(reservation)
   if (reservation?.kind === 'busy') {
     // An account's slot is not kept while money is waited for.
     asked.giveBack()
@@ -65,11 +66,13 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
       if (waited.kind === 'caller_gone') return null
       throw waited.refusal
     }
+    left = waited.left
     asked = askAccounts(services, call, accounts)
   }
   const found = await asked.found
   if (found.kind === 'held') {
-    return { ...found, limits: limitHeaders(decision.windows, services.now()) }
+    const ledger = ledgerState(call, left)
+    return { ...found, limits: limitHeaders(decision.windows, services.now(), ledger) }
   }
   giveBack()
   if (found.kind === 'caller_gone') return null

@@ -6,12 +6,16 @@ import { isTenantWindow } from '../core/limits/request-windows.ts'
 import { nextDayAt, nextMonthAt } from '../core/money/ledger/periods.ts'
 import type { LedgerLeft, LedgerLimits } from '../core/money/ledger/words.ts'
 import type { LimitWindow } from '../ports.ts'
+import type { Call } from './call.ts'
 
-/** What the tenant's ledger said as it let the call in. */
+/** What the tenant's ledger said as the call came. */
 export interface LedgerState {
   readonly limits: LedgerLimits
   readonly left: LedgerLeft
 }
+
+export const ledgerState = ({ tab }: Call, left: LedgerLeft | null): LedgerState | null =>
+  tab === null || left === null ? null : { limits: tab.ask.limits, left }
 
 export function limitHeaders(
   all: readonly LimitWindow[],

@@ -2,13 +2,15 @@
 // asks again until they have ended, or for as long as a call may wait.
 import { refusalOfTenant, toldLimit } from '../core/answering/tenant-refusal.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { LedgerLeft } from '../core/money/ledger/words.ts'
 import type { Services } from '../ports.ts'
 import { untilAborted } from './ask-gate.ts'
 import type { Call } from './call.ts'
 import { ledgerUnavailable } from './judge-tenant.ts'
+import { limitHeaders } from './limit-headers.ts'
 
 export type Waited =
-  | { readonly kind: 'granted' }
+  | { readonly kind: 'granted'; readonly left: LedgerLeft }
   | { readonly kind: 'caller_gone' }
   | { readonly kind: 'refused'; readonly refusal: GatewayError }
 
@@ -29,12 +31,14 @@ export async function waitForMoney(
     const answer = await tab.reserve()
     switch (answer.kind) {
       case 'granted':
-        return { kind: 'granted' }
+        return { kind: 'granted', left: answer.left }
       case 'busy':
         retryAt = answer.retryAt
         break
       case 'refused': {
-        const refusal = refusalOfTenant(answer.refusals.map(toldLimit), services.now())
+        const now = services.now()
+        const headers = limitHeaders([], now, { limits: tab.ask.limits, left: answer.left })
+        const refusal = refusalOfTenant(answer.refusals.map(toldLimit), now, headers)
         return { kind: 'refused', refusal }
       }
       case 'unavailable':

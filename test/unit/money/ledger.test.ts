@@ -6,6 +6,14 @@ import type { LedgerAsk, TokenTerms } from '../../../src/core/money/ledger/words
 import { sumUsage } from '../../../src/core/money/usage-totals.ts'
 import { billOf, ledgerAsk, limits, MINUTE_MS, NOON, unlimited } from '../../support/ledger.ts'
 
+const NO_LIMITS = {
+  concurrent: null,
+  inputTokens: null,
+  outputTokens: null,
+  dayNanoUsd: null,
+  monthNanoUsd: null,
+}
+
 let ledger: Ledger
 beforeEach(() => {
   ledger = newLedger()
@@ -24,6 +32,7 @@ describe('concurrency', () => {
     expect(enter(ledgerAsk('c', two))).toEqual({
       kind: 'refused',
       refusals: [{ name: 'concurrency', limit: 2, retryAt: NOON + 5_000 }],
+      left: { ...NO_LIMITS, concurrent: 0 },
     })
     leave(ledgerAsk('a', two), 10)
     expect(enter(ledgerAsk('c', two)).kind).toBe('granted')
@@ -104,6 +113,7 @@ describe('money', () => {
     expect(enter(ledgerAsk('b', budget(1_000)))).toEqual({
       kind: 'refused',
       refusals: [{ name: 'budget_day', limit: 1_000, retryAt: midnight }],
+      left: { ...NO_LIMITS, dayNanoUsd: 0 },
     })
     expect(enter(ledgerAsk('b', { ...budget(1_000), at: midnight }), midnight).kind).toBe('granted')
   })

@@ -27,7 +27,9 @@ export function reserve(ledger: Ledger, ask: LedgerAsk, now: number): Reservatio
   const known = ledger.leases.get(ask.id)
   if (known !== undefined) return granted(ledger, known, now)
   const decision = decide(ledger, ask, now)
-  if (decision.kind === 'refused') return decision
+  if (decision.kind === 'refused') {
+    return { ...decision, left: leftOf(ledger, ask.limits, now) }
+  }
   if (decision.kind === 'busy') return { kind: 'busy', retryAt: now + busyWaitMs(ledger, now) }
   // A word that was overtaken by the end of its call takes nothing.
   if (ask.dry !== true && !ledger.ended.has(ask.id)) take(ledger, decision.lease, now)

@@ -79,7 +79,11 @@ export type Reservation =
   /** There is money left, but calls that run may yet use it: their end decides. */
   | { readonly kind: 'busy'; readonly retryAt: number }
   /** Every limit that refuses, each with its time. Nothing was taken. */
-  | { readonly kind: 'refused'; readonly refusals: readonly LimitRefusal[] }
+  | {
+      readonly kind: 'refused'
+      readonly refusals: readonly LimitRefusal[]
+      readonly left: LedgerLeft
+    }
 
 export interface LedgerRenewal {
   readonly ask: LedgerAsk
