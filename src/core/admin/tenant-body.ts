@@ -30,34 +30,25 @@ const MAX_NAME = 200
 const name = text({ min: 1, max: MAX_NAME })
 const overrides = object(TIER_FIELDS)
 
-const settings = (webhookOrigins: readonly string[]) =>
-  object({
-    auto_prompt_cache: nullable(truth),
-    cache_ttl_seconds: nullable(wholeNumber({ min: 1, max: MAX_TTL_SECONDS })),
-    limits_fail: nullable(oneOf(['open', 'closed', 'count'] as const)),
-    origins: nullable(origins),
-    webhook_endpoint: nullable(webhookEndpoint(webhookOrigins)),
-  })
-
-const changeable = (webhookOrigins: readonly string[]) => ({
-  name,
-  tier: tierName,
-  settings: settings(webhookOrigins),
-  overrides,
-  disabled: truth,
+const settings = object({
+  auto_prompt_cache: nullable(truth),
+  cache_ttl_seconds: nullable(wholeNumber({ min: 1, max: MAX_TTL_SECONDS })),
+  limits_fail: nullable(oneOf(['open', 'closed', 'count'] as const)),
+  origins: nullable(origins),
+  webhook_endpoint: nullable(webhookEndpoint),
 })
+
+const changeable = { name, tier: tierName, settings, overrides, disabled: truth }
 
 export const tenantId = matching(
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
   'an id of 1 to 64 letters, digits, ., - and _',
 )
 
-export const newTenantBody = (webhookOrigins: readonly string[]) =>
-  object({ id: tenantId, ...changeable(webhookOrigins) }, ['name', 'tier'])
+export const newTenantBody = object({ id: tenantId, ...changeable }, ['name', 'tier'])
 
 /** Settings are laid over those that stand, null for the default; overrides replace those that stand. */
-export const tenantChangeBody = (webhookOrigins: readonly string[]) =>
-  object(changeable(webhookOrigins))
+export const tenantChangeBody = object(changeable)
 
 export const showTenant = (tenant: TenantRecord) => ({
   id: tenant.id,

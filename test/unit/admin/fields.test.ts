@@ -9,8 +9,8 @@ import { readTime, showTime } from '../../../src/core/admin/times.ts'
 import { parsePage, renderList } from '../../../src/flows/admin/pages.ts'
 
 const bodies: Readonly<Record<string, Reader<unknown>>> = {
-  tenant: newTenantBody([]),
-  'tenant change': tenantChangeBody([]),
+  tenant: newTenantBody,
+  'tenant change': tenantChangeBody,
   key: keyBody,
   rotation: rotationBody,
   tier: tierBody('x'),

@@ -173,9 +173,22 @@ describe('a tenant', () => {
     'https://user@hooks.acme.test/',
     'http://127.0.0.1:9001/hook',
     'ftp://hooks.acme.test/',
-  ])('may not be told at %s', async (endpoint) => {
-    const body = { name: 'a', tier: 'free', settings: { webhook_endpoint: endpoint } }
-    expect((await house.ask('POST /tenants', { body })).status).toBe(400)
+    'https://127.0.0.1/',
+    'https://0x7f.1/',
+    'https://metadata.google.internal/',
+    '',
+  ])('may not be told at %j', async (endpoint) => {
+    const settings = { webhook_endpoint: endpoint }
+    const body = { name: 'a', tier: 'free', settings }
+    const { id } = await create()
+    for (const answer of [
+      await house.ask('POST /tenants', { body }),
+      await house.ask(`PATCH /tenants/${id}`, { body: { settings } }),
+    ]) {
+      expect(answer.status).toBe(400)
+      expect(answer.headers.get('sluice-reason')).toBe('webhook_url_refused')
+      expect(messageOf(answer)).toMatch(/^settings\.webhook_endpoint: expected /)
+    }
   })
 
   it('that is too long to read is refused', async () => {
