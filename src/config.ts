@@ -77,6 +77,8 @@ export interface WebhookSettings {
   readonly scheduleSeconds: readonly number[]
   /** Exact origins exempt from the address rules. */
   readonly allowedOrigins: readonly string[]
+  /** Where the operator is told what happens; null: nowhere. */
+  readonly operatorUrl: string | null
 }
 
 export class ConfigError extends Error {
@@ -185,6 +187,7 @@ function toLaterWork(settings: Settings): Pick<Config, 'jobs' | 'webhooks'> {
       timeoutMs: settings.SLUICE_WEBHOOK_TIMEOUT_MS,
       scheduleSeconds: settings.SLUICE_WEBHOOK_SCHEDULE_SECONDS,
       allowedOrigins: settings.SLUICE_WEBHOOK_ALLOW,
+      operatorUrl: settings.SLUICE_OPERATOR_WEBHOOK_URL ?? null,
     },
   }
 }

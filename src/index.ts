@@ -12,6 +12,7 @@ import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { cloudflareLedgers } from './adapters/cloudflare/ledgers.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
+import { cloudflareWebhooks } from './adapters/cloudflare/webhooks.ts'
 import { sqlAdminStore } from './adapters/sql/admin-store.ts'
 import { upstashStores } from './adapters/upstash/stores.ts'
 import { logToConsole } from './adapters/console-log.ts'
@@ -21,9 +22,10 @@ import type { Services } from './ports.ts'
 
 export { AccountGate } from '../durable-objects/account-gate.ts'
 export { TenantLedger } from '../durable-objects/tenant-ledger.ts'
+export { TenantWebhooks } from '../durable-objects/tenant-webhooks.ts'
 
 const config = parseConfig(env)
-const { ACCOUNT_GATE, TENANT_LEDGER, DB } = env as Env
+const { ACCOUNT_GATE, TENANT_LEDGER, TENANT_WEBHOOKS, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
 const accounts = openAccountDirectory(config, {
@@ -42,6 +44,7 @@ const services: Services = {
   ...upstashStores({ config, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, (tenant) => TENANT_LEDGER.getByName(tenant)),
   admin: sqlAdminStore(d1Sessions(DB)),
+  webhooks: cloudflareWebhooks(TENANT_WEBHOOKS),
   upstream: anthropicUpstream({ openConnection }),
   // Pumped by the runtime: JavaScript wakes for a chunk once, not again when it has been sent.
   openPipe: () => new IdentityTransformStream(),

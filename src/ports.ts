@@ -8,6 +8,7 @@ import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
 import type { Ledgers } from './ports/ledgers.ts'
 import type { SessionStore } from './ports/sessions.ts'
+import type { Webhooks } from './ports/webhooks.ts'
 
 export type {
   AccountGates,
@@ -205,6 +206,7 @@ export interface Services {
   readonly sessions: SessionStore
   readonly usage: UsageReader
   readonly admin: AdminStore
+  readonly webhooks: Webhooks
   readonly upstream: Upstream
   /** The platform's own way to pass bytes on, where it has one that is cheaper than a TransformStream. */
   readonly openPipe?: () => {

@@ -2,6 +2,7 @@
 // problems of the others: what depends on it is skipped, the rest is still checked.
 import * as z from 'zod/mini'
 import type { Account } from '../core/answering/account.ts'
+import { judgeWebhookAddress } from '../core/webhooks/address.ts'
 import { readAccounts } from './accounts.ts'
 import { SETTINGS, type Settings, settingsSchema } from './settings.ts'
 
@@ -26,6 +27,7 @@ export function readSettings(env: Source): ReadSettings {
     ...accounts.problems,
     ...findDisagreements(readable),
     ...findHalfAPair(source),
+    ...findInnerEndpoint(readable),
   ]
   if (!parsed.success || problems.length > 0) return { kind: 'bad', problems }
   return { kind: 'read', settings: parsed.data, accounts: accounts.accounts }
@@ -69,6 +71,14 @@ function findDisagreements(settings: Partial<Settings>): string[] {
     problems.push('KEY_PEPPER_PREVIOUS: expected another value than KEY_PEPPER')
   }
   return problems
+}
+
+/** The operator's own endpoint is held to the rules of everyone's. */
+function findInnerEndpoint(settings: Partial<Settings>): string[] {
+  const { SLUICE_OPERATOR_WEBHOOK_URL: url, SLUICE_WEBHOOK_ALLOW: allowed = [] } = settings
+  if (url === undefined) return []
+  const judged = judgeWebhookAddress(url, allowed)
+  return judged.kind === 'refused' ? [`SLUICE_OPERATOR_WEBHOOK_URL: ${judged.problem}`] : []
 }
 
 function findHalfAPair(source: Source): string[] {

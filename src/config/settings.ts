@@ -84,6 +84,9 @@ export const SETTINGS = {
     [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400],
   ),
   SLUICE_WEBHOOK_ALLOW: z._default(originList(), []),
+  SLUICE_OPERATOR_WEBHOOK_URL: z.optional(
+    value('a URL', (input) => (typeof input === 'string' ? input : undefined)),
+  ),
 }
 
 export const settingsSchema = z.object(SETTINGS)

@@ -4,6 +4,7 @@ import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
 import { openConnection } from '../adapters/node/open-connection.ts'
+import { pinnedWebhookSender } from '../adapters/node/webhook-sender.ts'
 import { sqlAccountStore } from '../adapters/sql/account-store.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
@@ -11,9 +12,12 @@ import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
 import { upstashStores } from '../adapters/upstash/stores.ts'
 import { sqliteLedgers } from '../adapters/sqlite/ledgers.ts'
+import { sqliteWebhooks } from '../adapters/sqlite/webhooks.ts'
 import type { Config } from '../config.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
 import { openAccountDirectory } from '../flows/account-directory.ts'
+import { peppersOf } from '../flows/hash-key.ts'
+import { createWebhookSecrets } from '../flows/webhooks/webhook-secrets.ts'
 import type { LogLine } from '../ports.ts'
 import { Deferred } from './deferred.ts'
 
@@ -41,6 +45,15 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     now: Date.now,
     random: Math.random,
   })
+  const webhooks = sqliteWebhooks(db, {
+    settings: config.webhooks,
+    secrets: createWebhookSecrets(peppersOf(config.keys)),
+    cacheMs: config.keys.cacheMs,
+    send: pinnedWebhookSender(),
+    now: Date.now,
+    random: Math.random,
+    log,
+  })
   const addresses = new WeakMap<Request, string>()
   const app = createApp({
     config,
@@ -56,6 +69,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     ...upstashStores({ config, now: Date.now, log }),
     usage: ledgers,
     admin: sqlAdminStore(sqliteSessions(db)),
+    webhooks,
     upstream: anthropicUpstream({ openConnection }),
     addressOf: (request) => addresses.get(request) ?? null,
     now: Date.now,
@@ -83,6 +97,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     settled: () => deferred.settled(),
     close: () => {
       gates.stop()
+      webhooks.close()
       ledgers.close()
     },
   }

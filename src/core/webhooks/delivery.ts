@@ -36,6 +36,8 @@ export interface Delivery {
   readonly type: string
   /** Null: it goes to the owner's endpoint, wherever that is by then. */
   readonly url: string | null
+  /** Where the latest try went; null: there was none. */
+  readonly sentTo: string | null
   readonly createdAt: number
   readonly state: DeliveryState
   /** The latest ones. */
@@ -73,6 +75,7 @@ export const newDelivery = (
   now: number,
 ): Delivery => ({
   ...event,
+  sentTo: null,
   createdAt: now,
   state: 'pending',
   attempts: [],
@@ -83,10 +86,14 @@ export const newDelivery = (
   endedAt: null,
 })
 
-export const beginAttempt = (delivery: Delivery, now: number): Delivery => ({
+export const beginAttempt = (delivery: Delivery, sentTo: string, now: number): Delivery => ({
   ...delivery,
+  sentTo,
   sendingSince: now,
 })
+
+/** Something of ours is not there: that is no try. */
+export const postpone = (delivery: Delivery, dueAt: number): Delivery => ({ ...delivery, dueAt })
 
 export function endAttempt(
   delivery: Delivery,

@@ -34,6 +34,8 @@ import { callerWith } from '../../support/callers.ts'
 import { MODEL } from '../../support/claude-call.ts'
 
 const PEPPER = 'p'.repeat(32)
+/** A call tells nobody anything. */
+const noWebhooks = {} as Services['webhooks']
 const key = makeApiKey(randomBytes(64))
 
 let redis: RedisBridge
@@ -95,6 +97,7 @@ async function services(): Promise<Services> {
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     sessions: noSessions,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
+    webhooks: noWebhooks,
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: anthropicUpstream(),
     addressOf: () => null,

@@ -22,7 +22,10 @@ const answered = (status: number, retryAfter: string | null = null): Sent => ({
 })
 
 const attempt = (delivery: Delivery, sent: Sent, at = NOW, random = 0): Delivery =>
-  endAttempt(beginAttempt(delivery, at), sent, at + 40, { scheduleMs: SCHEDULE, random })
+  endAttempt(beginAttempt(delivery, 'https://a.example/', at), sent, at + 40, {
+    scheduleMs: SCHEDULE,
+    random,
+  })
 
 describe('a try', () => {
   it.each([200, 201, 204, 299])('that is answered with %i delivers', (status) => {
@@ -109,7 +112,7 @@ describe('a delivery', () => {
   })
 
   it('is not sent twice at a time: one that is under way goes on', () => {
-    const sending = beginAttempt(fresh, NOW)
+    const sending = beginAttempt(fresh, 'https://a.example/', NOW)
     expect(redeliver(sending, NOW + 5)).toBe(sending)
   })
 
