@@ -186,9 +186,11 @@ function readSpent(call: Call, answer: unknown): Spent | null {
   return usage === null ? null : { usage, model: typeof model === 'string' ? model : null }
 }
 
-/** A lease that was lost is between the gate and us: it says nothing of the account. */
+/** A lease that was lost, and a budget, are between the gateway and its callers: they say nothing of the account. */
 const outcomeOf = (cause: BreakCause): Outcome =>
-  cause === 'lease_lost' ? { kind: 'ignored' } : { kind: 'failed', cause }
+  cause === 'lease_lost' || cause === 'budget_spent'
+    ? { kind: 'ignored' }
+    : { kind: 'failed', cause }
 
 const broken = (
   call: Call,

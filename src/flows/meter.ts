@@ -7,6 +7,7 @@ import {
   producedBytesOf,
   readOpenAiUsage,
   readUsage,
+  tokensOfBytes,
   type Usage,
   utf8Length,
 } from '../core/answering/usage.ts'
@@ -26,6 +27,8 @@ export interface Meter {
   readonly atBoundary: boolean
   /** The model that answers, which need not be the one that was asked for; null: not said yet. */
   readonly model: string | null
+  /** Those of `usage`; read for every chunk, so it makes nothing new. */
+  readonly outputTokens: number
   /** null where no event said anything of usage. */
   usage(): Usage | null
 }
@@ -99,6 +102,11 @@ class MessageMeter extends EventMeter implements Meter {
     }
   }
 
+  get outputTokens(): number {
+    const counted = this.#usage?.outputTokens ?? 0
+    return this.#isCounted ? counted : Math.max(counted, tokensOfBytes(this.producedBytes))
+  }
+
   usage(): Usage | null {
     if (this.#usage === null || this.#isCounted) return this.#usage
     return estimateOutput(this.#usage, this.producedBytes)
@@ -126,6 +134,10 @@ class ChatMeter extends EventMeter implements Meter {
       this.hasContent = true
       this.producedBytes += utf8Length(content)
     }
+  }
+
+  get outputTokens(): number {
+    return this.#usage?.outputTokens ?? tokensOfBytes(this.producedBytes)
   }
 
   usage(): Usage | null {

@@ -2,11 +2,14 @@
 // once, and tells how: complete, broken (said as `event: error`, never a silent end), or left by its caller.
 import { errorEvent, GatewayError } from '../core/errors.ts'
 import type { OpenStream } from './send-attempt.ts'
+import type { Spending } from './spending.ts'
 import type { BreakCause, Interruption } from './watch.ts'
 
 export type StreamEnd =
   | { readonly kind: 'complete' }
   | { readonly kind: 'broken'; readonly cause: BreakCause }
+  /** Its tenant's money is used up. */
+  | { readonly kind: 'stopped' }
   | { readonly kind: 'caller_gone' }
 
 /** A comment by the SSE standard: clients ignore it, proxies see bytes. */
@@ -21,6 +24,8 @@ export interface Pipe {
 export interface RelayOptions {
   readonly requestId: string
   readonly pipe: Pipe
+  /** Null: nothing bounds what it may cost. */
+  readonly spending: Spending | null
   onEnd(end: StreamEnd): void
 }
 
@@ -49,12 +54,14 @@ class Relay {
 
   async run(): Promise<void> {
     const { head, reader, meter, watch } = this.#stream
+    const { spending } = this.#options
     try {
       for (const chunk of head) {
         this.#write(chunk)
         await this.#writing
       }
       for (;;) {
+        if (spending?.isDue === true && !(await this.#mayGoOn(spending))) return
         const { value, done } = await reader.read()
         if (done) break
         watch.touch()
@@ -68,6 +75,18 @@ class Relay {
     } catch {
       await this.#finish(watch.interruption)
     }
+  }
+
+  /** What has been produced is paid for, and has been passed on. */
+  async #mayGoOn(spending: Spending): Promise<boolean> {
+    const refusal = await spending.look()
+    if (this.#hasEnded) return false
+    if (refusal === null) return true
+    const { watch, reader } = this.#stream
+    watch.interrupt('budget_spent')
+    reader.cancel().catch(() => {})
+    await this.#say({ kind: 'stopped' }, refusal)
+    return false
   }
 
   #write(chunk: Uint8Array): void {
@@ -87,10 +106,15 @@ class Relay {
     else if (meter.isComplete) this.#end({ kind: 'complete' })
     else {
       const cause = interruption ?? 'cut'
-      const event = errorEvent(midStreamError(cause), this.#options.requestId, meter.atBoundary)
-      this.#end({ kind: 'broken', cause })
-      this.#write(new TextEncoder().encode(event))
+      return this.#say({ kind: 'broken', cause }, midStreamError(cause))
     }
+    await this.#writer.close().catch(() => {})
+  }
+
+  async #say(end: StreamEnd, error: GatewayError): Promise<void> {
+    const event = errorEvent(error, this.#options.requestId, this.#stream.meter.atBoundary)
+    this.#end(end)
+    this.#write(new TextEncoder().encode(event))
     await this.#writer.close().catch(() => {})
   }
 

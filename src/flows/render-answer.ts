@@ -9,6 +9,7 @@ import type { AnsweredAttempt, FailedAttempt, StreamingAttempt } from './judge-a
 import { endOfStream } from './judge-attempt.ts'
 import { relayStream } from './relay-stream.ts'
 import { settleCall } from './settle-call.ts'
+import { spendingOf } from './spending.ts'
 import type { UpstreamAnswer } from './upstream-answer.ts'
 
 export interface AnswerFacts {
@@ -65,6 +66,7 @@ export function renderStream(
   const relaying = relayStream(verdict.stream, {
     requestId: call.scope.requestId,
     pipe,
+    spending: spendingOf(call.tab, verdict.stream.meter, services.now),
     onEnd: (end) => {
       settleCall(services, call, held, endOfStream(services, call, verdict, end))
       call.tab?.settle()

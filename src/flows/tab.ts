@@ -2,7 +2,7 @@
 // attempts used is added up, and the sum is settled once, whatever becomes of the call.
 import { callPriceOf } from '../core/money/cost.ts'
 import { limitsOf } from '../core/money/ledger/limits-of.ts'
-import type { LedgerAsk, Renewed, Reservation } from '../core/money/ledger/words.ts'
+import type { LedgerAsk, LimitRefusal, Renewed, Reservation } from '../core/money/ledger/words.ts'
 import type { UsageRecord } from '../core/money/usage-record.ts'
 import type { LedgerUnavailable, Services } from '../ports.ts'
 import type { Call } from './call.ts'
@@ -14,8 +14,12 @@ const MOST_OUTPUT_TOKENS = 64_000
 
 export class Tab {
   readonly ask: LedgerAsk
-  /** What may be spent before more must be asked for; null: no end is near. */
+  /** The cost at which more must be asked for; null: it draws from no budget. */
   allowanceNanoUsd: number | null = null
+  /** Why its stream must end; null: it need not. */
+  refusals: readonly LimitRefusal[] | null = null
+  /** Its ledger has said how it goes on. */
+  onAnswer: () => void = () => {}
   /** Its answer is under way: the end of the stream settles it. */
   isStreaming = false
   readonly #services: Services
@@ -68,31 +72,36 @@ export class Tab {
     this.#meter = meter
   }
 
-  /** Keeps its place; `isAtLimit`: it cannot go on without more money. */
-  renew(isAtLimit = false): Promise<Renewed | LedgerUnavailable> {
-    const renewing = this.#renew(isAtLimit)
+  /** What it has used so far, that of earlier attempts included; null: nothing is known. */
+  progress(): UsageRecord | null {
+    const usage = this.#meter?.usage() ?? null
+    if (usage === null) return this.#usage
+    const running = recordUsage(this.#call, { usage, model: this.#meter?.model ?? null })
+    return this.#usage === null ? running : { ...sum(this.#usage, running), requests: 1 }
+  }
+
+  /** Keeps its place, says how far it is, and hears how it goes on. One word at a time. */
+  renew(): Promise<Renewed | LedgerUnavailable> {
+    const renewing = this.#renewing.then(() => this.#renew())
     this.#renewing = renewing
     this.#call.scope.defer(renewing)
     return renewing
   }
 
-  async #renew(isAtLimit: boolean): Promise<Renewed | LedgerUnavailable> {
-    const usage = this.#meter?.usage() ?? null
-    const progress =
-      usage === null ? null : recordUsage(this.#call, { usage, model: this.#meter?.model ?? null })
+  async #renew(): Promise<Renewed | LedgerUnavailable> {
+    if (!this.#isOpen) return { kind: 'ended' }
     const { ask, allowanceNanoUsd } = this
-    const renewed = await this.#services.ledgers.renew({
-      ask,
-      allowanceNanoUsd,
-      progress,
-      isAtLimit,
-    })
+    const renewal = { ask, allowanceNanoUsd, progress: this.progress() }
+    const renewed = await this.#services.ledgers.renew(renewal)
     if (renewed.kind === 'go') this.allowanceNanoUsd = renewed.allowanceNanoUsd
+    if (renewed.kind === 'stop') this.refusals = renewed.refusals
+    this.onAnswer()
     return renewed
   }
 
   /** One attempt's part of the bill. */
   add(usage: UsageRecord): void {
+    this.#meter = null
     this.#usage = this.#usage === null ? usage : sum(this.#usage, usage)
   }
 

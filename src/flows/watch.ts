@@ -23,8 +23,11 @@ export interface WatchOptions {
   renew(progress: LeaseProgress): Promise<LeaseStanding>
 }
 
-/** `lease_lost`: the gate may have given the slot to another call, so this one must not go on. */
-export type BreakCause = FailureCause | 'lease_lost'
+/**
+ * `lease_lost`: the gate may have given the slot to another call, so this one must not go on. `budget_spent`: its tenant
+ * may spend no more.
+ */
+export type BreakCause = FailureCause | 'lease_lost' | 'budget_spent'
 export type Interruption = BreakCause | 'caller_gone'
 
 /** `fetch` does not tell when it has connected: a call that had no answer after this share of the time is looked into. */

@@ -97,7 +97,7 @@ export function describeLedgers(name: string, make: () => LedgersUnderTest): voi
       const kept = askFor('a', brief)
       await ledgers.reserve(kept)
       await ledgers.reserve(askFor('b', brief))
-      const renewal = { allowanceNanoUsd: null, progress: null, isAtLimit: false }
+      const renewal = { allowanceNanoUsd: null, progress: null }
       const renewed = { ask: { ...kept, ttlMs: 60_000 }, ...renewal }
       expect(await ledgers.renew(renewed)).toMatchObject({ kind: 'go' })
       await expect
@@ -108,25 +108,22 @@ export function describeLedgers(name: string, make: () => LedgersUnderTest): voi
       expect(await ledgers.renew(renewed)).toEqual({ kind: 'ended' })
     })
 
-    test('lend a stream money in slices until it is spent', async () => {
-      const ask = askFor('a', {
-        stream: true,
-        maxOutputTokens: 100_000,
-        limits: limits({ dayNanoUsd: 8_000 }),
+    test('lend a stream no more than the others leave, and end it there', async () => {
+      const budget = { stream: true, limits: limits({ dayNanoUsd: 8_000 }) }
+      const [long, short] = [
+        askFor('a', { ...budget, maxOutputTokens: 100_000 }),
+        askFor('b', { ...budget, maxOutputTokens: 500 }),
+      ]
+      expect(await ledgers.reserve(long)).toMatchObject({ allowanceNanoUsd: 8_000 })
+      expect(await ledgers.reserve(short)).toMatchObject({ kind: 'granted' })
+      const tells = (ask: LedgerAsk, outputTokens: number) =>
+        ledgers.renew({ ask, allowanceNanoUsd: null, progress: billOf(ask, outputTokens) })
+      await tells(short, 290)
+      expect(await tells(long, 200)).toMatchObject({ kind: 'go', allowanceNanoUsd: 5_000 })
+      expect(await tells(long, 490)).toMatchObject({
+        kind: 'stop',
+        refusals: [{ name: 'budget_day', limit: 8_000 }],
       })
-      const granted = await ledgers.reserve(ask)
-      if (granted.kind !== 'granted') throw new Error('Expected a grant')
-      const { allowanceNanoUsd } = granted
-      const tells = (outputTokens: number) =>
-        ledgers.renew({
-          ask,
-          allowanceNanoUsd,
-          progress: billOf(ask, outputTokens),
-          isAtLimit: true,
-        })
-      const more = await tells(200)
-      expect(more.kind === 'go' && more.allowanceNanoUsd).toBeGreaterThan(allowanceNanoUsd ?? 0)
-      expect(await tells(800)).toEqual({ kind: 'stop', name: 'budget_day' })
     })
 
     test('count a browser token for itself', async () => {

@@ -6,7 +6,7 @@ import {
   type MemoryAccountGates,
 } from '../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../src/adapters/memory/key-store.ts'
-import { memoryLedgers } from '../../src/adapters/memory/ledgers.ts'
+import { memoryLedgers, type MemoryLedgers } from '../../src/adapters/memory/ledgers.ts'
 import { memoryRequestLimits } from '../../src/adapters/memory/request-limits.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -14,7 +14,14 @@ import type { Account } from '../../src/core/answering/account.ts'
 import { makeApiKey } from '../../src/core/keys/api-key.ts'
 import type { Tier } from '../../src/core/money/tier.ts'
 import { createKeyHasher } from '../../src/flows/hash-key.ts'
-import type { AccountGates, Caller, LogLine, Services, UpstreamCall } from '../../src/ports.ts'
+import type {
+  AccountGates,
+  Caller,
+  Ledgers,
+  LogLine,
+  Services,
+  UpstreamCall,
+} from '../../src/ports.ts'
 import { callerWith } from './callers.ts'
 import { MODEL } from './claude-call.ts'
 
@@ -35,6 +42,8 @@ export interface HouseOptions {
   answer(sent: Sent): Response | Promise<Response>
   /** Stands before the gates. */
   gates?(gates: AccountGates): AccountGates
+  /** Stands before the ledgers. */
+  ledgers?(ledgers: Ledgers): Ledgers
   readonly random?: () => number
 }
 
@@ -42,6 +51,7 @@ export interface House {
   readonly sent: Sent[]
   readonly logs: LogLine[]
   readonly gates: MemoryAccountGates
+  readonly ledgers: MemoryLedgers
   /** As the directory gives them; a test may change it. */
   accounts: readonly Account[]
   ask(fields?: object, options?: { headers?: object; signal?: AbortSignal }): Promise<Response>
@@ -65,6 +75,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   })
   const random = options.random ?? Math.random
   const gates = memoryAccountGates(config.gate, { now: Date.now, random })
+  const ledgers = memoryLedgers({ now: Date.now })
   const key = makeApiKey(randomBytes(64))
   const deferred: Promise<unknown>[] = []
   const sent: Sent[] = []
@@ -73,6 +84,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     sent,
     logs,
     gates,
+    ledgers,
     accounts: config.accounts,
     ask: async (fields = {}, { headers = {}, signal } = {}) =>
       app.fetch(
@@ -117,7 +129,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       },
     ]),
     gates: options.gates?.(gates) ?? gates,
-    ledgers: memoryLedgers({ now: Date.now }),
+    ledgers: options.ledgers?.(ledgers) ?? ledgers,
     operations: gates,
     limits: memoryRequestLimits({ now: Date.now }),
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },

@@ -86,9 +86,11 @@ export function readOpenAiUsage(value: unknown): Usage | null {
   }
 }
 
+export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / BYTES_PER_TOKEN)
+
 /** Counts what a stream produced, for the case that its end does not come. */
 export function estimateOutput(before: Usage, producedBytes: number): Usage {
-  const produced = Math.ceil(producedBytes / BYTES_PER_TOKEN)
+  const produced = tokensOfBytes(producedBytes)
   return { ...before, outputTokens: Math.max(before.outputTokens, produced), estimated: true }
 }
 

@@ -68,6 +68,8 @@ class World {
   readonly costs: number[] = []
   readonly billed = new Map<string, number>()
   granted = 0
+  /** By parts of a token, which is not divided. */
+  beyond = 0
   readonly #budget: number
   #named = 0
 
@@ -130,21 +132,23 @@ class World {
     if (!call.ask.stream) return
     const wanted = Math.min(call.wanted, call.produced + tokens)
     for (;;) {
-      const may = call.allowance === null ? Infinity : Math.floor((call.allowance - 100) / 10)
+      const may = call.allowance === null ? Infinity : Math.ceil((call.allowance - 100) / 10)
       call.produced = Math.min(wanted, Math.max(call.produced, may))
       if (call.produced >= wanted) return
+      // It is noticed with the token that reaches it.
+      const { costNanoUsd } = billOf(call.ask, call.produced)
+      this.beyond += Math.max(0, costNanoUsd - (call.allowance ?? Infinity))
       const renewed = renew(
         this.ledger,
         {
           ask: call.ask,
           allowanceNanoUsd: call.allowance,
           progress: billOf(call.ask, call.produced),
-          isAtLimit: true,
         },
         this.now,
       )
       if (renewed.kind !== 'go') return this.end(call)
-      expect(renewed.allowanceNanoUsd ?? Infinity).toBeGreaterThan(call.allowance ?? 0)
+      expect(renewed.allowanceNanoUsd ?? Infinity).toBeGreaterThan(costNanoUsd)
       call.allowance = renewed.allowanceNanoUsd
     }
   }
@@ -193,7 +197,7 @@ class World {
 
   check(): void {
     const overspent = this.spent - this.#budget
-    expect(overspent).toBeLessThanOrEqual(Math.max(0, ...this.costs))
+    expect(overspent).toBeLessThanOrEqual(Math.max(0, ...this.costs) + this.beyond)
     // The usage table and the budget tell the same.
     const rows = sumUsage(this.ledger.unsaved.usage.values())
     expect(rows.reduce((sum, row) => sum + row.costNanoUsd, 0)).toBe(this.spent)

@@ -54,7 +54,7 @@ describe('concurrency', () => {
   test('a renewal keeps it', () => {
     const ask = ledgerAsk('a', { limits: limits({ maxConcurrent: 1 }) })
     enter(ask)
-    const renewal = { ask, allowanceNanoUsd: null, progress: null, isAtLimit: false }
+    const renewal = { ask, allowanceNanoUsd: null, progress: null }
     renew(ledger, renewal, NOON + MINUTE_MS / 2)
     expect(enter({ ...ask, id: 'b' }, NOON + MINUTE_MS).kind).toBe('refused')
   })
@@ -147,27 +147,80 @@ describe('money', () => {
     expect(enter(ledgerAsk('c', small), NOON + 2_000).kind).toBe('granted')
   })
 
+  const tells = (ask: LedgerAsk, tokens: number) =>
+    renew(ledger, { ask, allowanceNanoUsd: null, progress: billOf(ask, tokens) }, NOON)
+
   test('a stream gets it in slices, and ends when it is spent', () => {
-    const ask = ledgerAsk('a', { ...budget(10_000), stream: true, maxOutputTokens: 100_000 })
+    const ask = ledgerAsk('a', { ...budget(100_000), stream: true, maxOutputTokens: 100_000 })
     const answer = enter(ask)
     if (answer.kind !== 'granted') throw new Error('Expected a grant')
-    let allowanceNanoUsd = answer.allowanceNanoUsd ?? 0
-    expect(allowanceNanoUsd).toBeGreaterThan(2_000)
-    expect(allowanceNanoUsd).toBeLessThan(6_000)
-    for (;;) {
-      const tokens = Math.floor((allowanceNanoUsd - 100) / 10)
-      const renewal = { ask, allowanceNanoUsd, progress: billOf(ask, tokens), isAtLimit: true }
-      const renewed = renew(ledger, renewal, NOON)
+    let allowance = answer.allowanceNanoUsd ?? 0
+    expect(allowance).toBeGreaterThan(10_000)
+    expect(allowance).toBeLessThan(20_000)
+    for (let asked = 1; ; asked++) {
+      const tokens = Math.ceil((allowance - 100) / 10)
+      const renewed = tells(ask, tokens)
       if (renewed.kind !== 'go') {
-        expect(renewed).toEqual({ kind: 'stop', name: 'budget_day' })
+        expect(renewed).toMatchObject({ kind: 'stop', refusals: [{ name: 'budget_day' }] })
         leave(ask, tokens)
         break
       }
-      expect(renewed.allowanceNanoUsd).toBeGreaterThan(allowanceNanoUsd)
-      allowanceNanoUsd = renewed.allowanceNanoUsd ?? 0
+      expect(renewed.allowanceNanoUsd).toBeGreaterThan(allowance)
+      allowance = renewed.allowanceNanoUsd ?? 0
+      expect(asked).toBeLessThan(100)
     }
-    expect(spent()).toBeGreaterThanOrEqual(10_000)
-    expect(spent()).toBeLessThan(10_000 + 2_560 + 10)
+    expect(spent()).toBeGreaterThanOrEqual(100_000)
+    expect(spent()).toBeLessThanOrEqual(100_000 + 10)
+  })
+
+  test('a stream ends where the others have used up what was left', () => {
+    const ask = (id: string, maxOutputTokens: number) =>
+      ledgerAsk(id, { ...budget(8_000), stream: true, maxOutputTokens })
+    expect(enter(ask('long', 10_000))).toMatchObject({ allowanceNanoUsd: 8_000 })
+    enter(ask('short', 500))
+    leave(ask('short', 500), 490)
+    expect(tells(ask('long', 10_000), 200)).toMatchObject({ allowanceNanoUsd: 3_000 })
+    expect(tells(ask('long', 10_000), 290)).toEqual({
+      kind: 'stop',
+      refusals: [{ name: 'budget_day', limit: 8_000, retryAt: Date.UTC(2026, 10, 22) }],
+    })
+  })
+
+  test('of many streams at once none is ended while a call or two are left of the money', () => {
+    const most = { ...budget(250_000), stream: true, maxOutputTokens: 64_000 }
+    const running = new Set<string>()
+    const cost = new Map<string, number>()
+    const allowed = new Map<string, number>()
+    const sum = () => [...cost.values()].reduce((total, each) => total + each, 0)
+    let produced = 0
+    // They come when they may, go on together, and would produce 1,000 tokens each: twice of what there is.
+    for (let arrived = 0; running.size > 0 || arrived === 0;) {
+      for (; arrived < 50; arrived++) {
+        const answer = enter(ledgerAsk(`c${arrived}`, most))
+        if (answer.kind !== 'granted') break
+        running.add(`c${arrived}`)
+        allowed.set(`c${arrived}`, answer.allowanceNanoUsd ?? Infinity)
+      }
+      produced += 10
+      for (const id of running) {
+        const bill = billOf(ledgerAsk(id, most), Math.min(produced, 1_000))
+        cost.set(id, bill.costNanoUsd)
+        if (bill.outputTokens === 1_000) {
+          leave(ledgerAsk(id, most), 1_000)
+          running.delete(id)
+          continue
+        }
+        if (bill.costNanoUsd < (allowed.get(id) ?? 0)) continue
+        const renewed = tells(ledgerAsk(id, most), bill.outputTokens)
+        if (renewed.kind === 'go') allowed.set(id, renewed.allowanceNanoUsd ?? Infinity)
+        else {
+          expect(sum()).toBeGreaterThan(250_000 - 2 * 10_100)
+          leave(ledgerAsk(id, most), bill.outputTokens)
+          running.delete(id)
+        }
+      }
+    }
+    expect(sum()).toBeLessThan(250_000 + 10_100)
   })
 
   test('far from its end a stream never has to ask', () => {
@@ -276,14 +329,14 @@ describe('a call', () => {
     const ask = ledgerAsk('a', { maxOutputTokens: 10 })
     enter(ask)
     const progress = { ...billOf(ask, 5_000), estimated: true }
-    renew(ledger, { ask, allowanceNanoUsd: null, progress, isAtLimit: false }, NOON)
+    renew(ledger, { ask, allowanceNanoUsd: null, progress }, NOON)
     advance(ledger, NOON + MINUTE_MS)
     expect(spent()).toBe(progress.costNanoUsd)
   })
 
   test('whose lease a crash took is taken over at its renewal, once', () => {
     const ask = ledgerAsk('a', { limits: limits({ maxConcurrent: 1 }) })
-    const renewal = { ask, allowanceNanoUsd: null, progress: null, isAtLimit: false }
+    const renewal = { ask, allowanceNanoUsd: null, progress: null }
     expect(renew(ledger, renewal, NOON).kind).toBe('go')
     expect(enter({ ...ask, id: 'b' }).kind).toBe('refused')
     leave(ask, 1)

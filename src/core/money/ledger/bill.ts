@@ -30,9 +30,8 @@ function spend(spending: Spending, period: number, nanoUsd: number): void {
 
 /** What a call told last, or what its like cost, whichever is more. */
 export function estimatedBill({ ask, progress, ...lease }: LedgerLease): UsageRecord {
-  const { holdNanoUsd, likelyNanoUsd } = lease
-  // It has kept to what it was allowed.
-  const likely = holdNanoUsd > 0 ? Math.min(likelyNanoUsd, holdNanoUsd) : likelyNanoUsd
+  // A stream has kept to what it was allowed.
+  const likely = Math.min(lease.likelyNanoUsd, lease.allowanceNanoUsd ?? Infinity)
   if (progress !== null && progress.costNanoUsd >= likely) return progress
   const { id, tenant, key, user, model, at } = ask
   return {

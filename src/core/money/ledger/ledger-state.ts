@@ -14,8 +14,10 @@ export interface LedgerLease {
   readonly inputTokens: number
   /** Held until it is known what was produced. */
   readonly outputTokens: number
-  /** The most that it may have cost until it ends or asks again; 0: there is no budget. */
+  /** The most that it may cost until it ends or is given more; 0: there is no budget. */
   holdNanoUsd: number
+  /** The cost at which a stream has to ask again, at most its hold; null: never. Another call cannot be ended midway. */
+  allowanceNanoUsd: number | null
   /** What it will hardly exceed, as far as the past tells; its hold where too little is known. */
   readonly boundNanoUsd: number
   /** What it is billed if nothing more is heard of it. */

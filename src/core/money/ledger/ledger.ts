@@ -7,8 +7,16 @@
 import { bill, difference, estimatedBill, nothing } from './bill.ts'
 import { foresee, learn } from './estimates.ts'
 import type { Ledger, LedgerLease } from './ledger-state.ts'
-import { holdFor, isSpent, pursesOf } from './purse.ts'
-import { decide, isPatient, LEAST_SLICE_TOKENS, leaseFor, mostNanoUsd, take } from './reserve.ts'
+import { allowanceOf, exhausted, holdFor, isSpent, pursesOf } from './purse.ts'
+import {
+  decide,
+  isPatient,
+  leaseFor,
+  leastSliceNanoUsd,
+  mostNanoUsd,
+  refuseMoney,
+  take,
+} from './reserve.ts'
 import { addTokens, advanceWindow } from './token-window.ts'
 import { leftOf } from './left.ts'
 import type { LedgerAsk, LedgerRenewal, LedgerSettlement, Renewed, Reservation } from './words.ts'
@@ -39,13 +47,9 @@ export function reserve(ledger: Ledger, ask: LedgerAsk, now: number): Reservatio
 const granted = (ledger: Ledger, lease: LedgerLease, now: number): Reservation => ({
   kind: 'granted',
   expiresAt: lease.expiresAt,
-  allowanceNanoUsd: allowanceOf(lease),
+  allowanceNanoUsd: lease.allowanceNanoUsd,
   left: leftOf(ledger, lease.ask.limits, now),
 })
-
-/** Only a stream has to keep to its allowance: another call cannot be ended midway. */
-const allowanceOf = ({ ask, holdNanoUsd }: LedgerLease): number | null =>
-  ask.stream && holdNanoUsd > 0 ? holdNanoUsd : null
 
 function busyWaitMs({ busy }: Ledger, now: number): number {
   if (now - busy.since >= BUSY_WINDOW_MS) {
@@ -68,29 +72,30 @@ export function renew(ledger: Ledger, renewal: LedgerRenewal, now: number): Rene
 }
 
 /** More money for a stream that has used half of what it was given. */
-function goOn(
-  ledger: Ledger,
-  lease: LedgerLease,
-  { ask, isAtLimit }: LedgerRenewal,
-  now: number,
-): Renewed {
+function goOn(ledger: Ledger, lease: LedgerLease, { ask }: LedgerRenewal, now: number): Renewed {
   const cost = lease.progress?.costNanoUsd ?? 0
   const { holdNanoUsd } = lease
-  const purses = allowanceOf(lease) === null ? [] : pursesOf(ledger, ask)
-  const spent = purses.find((purse) => isSpent(purse, cost))
-  if (spent !== undefined) return { kind: 'stop', name: spent.name }
-  if (purses.length > 0 && (isAtLimit || cost * 2 >= holdNanoUsd)) {
-    const least = holdNanoUsd + LEAST_SLICE_TOKENS * ask.price.output
+  const purses = ask.stream ? pursesOf(ledger, ask) : []
+  const stop = (): Renewed => ({
+    kind: 'stop',
+    refusals: refuseMoney(exhausted(purses, cost), ask, now),
+  })
+  if (purses.some((purse) => isSpent(purse, cost))) return stop()
+  if (purses.length > 0 && cost * 2 >= holdNanoUsd) {
+    // One chunk may have brought more than was held.
+    const least = Math.max(holdNanoUsd, cost) + leastSliceNanoUsd(ask)
     const hold = holdFor(purses, {
       leastNanoUsd: least,
       mostNanoUsd: Math.max(mostNanoUsd(ask), least),
       boundNanoUsd: Math.max(lease.boundNanoUsd, least),
-      isPatient: isPatient(ask, now),
+      patientNanoUsd: isPatient(ask, now) ? least : null,
     })
     if (hold !== null) lease.holdNanoUsd = hold
-    else if (isAtLimit) return { kind: 'stop', name: purses[0]?.name ?? 'budget_day' }
+    else if (cost >= holdNanoUsd) return stop()
   }
-  return { kind: 'go', expiresAt: lease.expiresAt, allowanceNanoUsd: allowanceOf(lease) }
+  lease.allowanceNanoUsd = allowanceOf(purses, lease, cost)
+  const { expiresAt, allowanceNanoUsd } = lease
+  return { kind: 'go', expiresAt, allowanceNanoUsd }
 }
 
 /** A call whose lease a crash took with it runs on, as it was granted. */

@@ -12,6 +12,8 @@ import type { LedgerAsk, LimitName } from './words.ts'
 export interface Purse {
   readonly name: LimitName
   readonly budgetNanoUsd: number
+  /** Other calls that draw from it now. */
+  readonly calls: number
   /** Settled. */
   readonly spentNanoUsd: number
   /** Told by calls that still run. */
@@ -54,6 +56,7 @@ export function pursesOf(ledger: Ledger, ask: LedgerAsk): Purse[] {
 
 const sumHolds = (leases: readonly LedgerLease[]) => {
   const sum = {
+    calls: leases.length,
     runningNanoUsd: 0,
     heldNanoUsd: 0,
     largestHoldNanoUsd: 0,
@@ -91,29 +94,50 @@ function allowsByThePast(purse: Purse, boundNanoUsd: number): boolean {
 }
 
 export interface Wish {
-  /** A call that is no stream needs all of it; a stream begins with less. */
+  /** A call that is no stream needs all of it; a stream begins with what such calls usually cost. */
   readonly leastNanoUsd: number
   readonly mostNanoUsd: number
   readonly boundNanoUsd: number
-  /** It has waited long enough for the others to end: what the past tells is trusted. */
-  readonly isPatient: boolean
+  /** The least of one that has waited long enough for the others to end, and trusts the past; null: it has not. */
+  readonly patientNanoUsd: number | null
 }
 
-// A quarter of what is free: the first of many streams leaves enough for the others, and far from the end of a budget a
-// slice is more than any answer costs.
-const SLICE = 4
+// Of what is free, each call may take so small a part of its even share: the first of many leaves enough for the others,
+// and none is ended while another sits on money. Far from the end of a budget that is more than any answer costs.
+const SLICE = 16
 
 /** What a call may hold: its most, or a part of what nobody holds, at least its least. Null: not even that. */
 export function holdFor(purses: readonly Purse[], wish: Wish): number | null {
-  const { leastNanoUsd, mostNanoUsd, boundNanoUsd, isPatient } = wish
-  const free = Math.min(
-    ...purses.map((purse) => purse.budgetNanoUsd - purse.spentNanoUsd - purse.heldNanoUsd),
-  )
-  const slice = leastNanoUsd + Math.max(0, Math.floor((free - leastNanoUsd) / SLICE))
-  const wished = Math.min(mostNanoUsd, slice)
+  const { leastNanoUsd, mostNanoUsd, boundNanoUsd, patientNanoUsd } = wish
+  const share = Math.min(...purses.map((purse) => shareOf(purse, leastNanoUsd)))
+  const wished = Math.min(mostNanoUsd, leastNanoUsd + Math.max(0, Math.floor(share)))
   if (purses.every((purse) => allows(purse, wished))) return wished
   if (purses.every((purse) => allows(purse, leastNanoUsd))) return leastNanoUsd
-  if (!isPatient) return null
-  const bound = Math.min(boundNanoUsd, leastNanoUsd)
-  return purses.every((purse) => allowsByThePast(purse, bound)) ? leastNanoUsd : null
+  if (patientNanoUsd === null) return null
+  const bound = Math.min(boundNanoUsd, patientNanoUsd)
+  return purses.every((purse) => allowsByThePast(purse, bound)) ? patientNanoUsd : null
+}
+
+const shareOf = (purse: Purse, leastNanoUsd: number): number =>
+  (purse.budgetNanoUsd - purse.spentNanoUsd - purse.heldNanoUsd - leastNanoUsd) /
+  (SLICE * (purse.calls + 1))
+
+/** The cost at which a stream asks again: where it would use up a budget, however much it holds. */
+export function allowanceOf(
+  purses: readonly Purse[],
+  { ask, holdNanoUsd }: LedgerLease,
+  costNanoUsd: number,
+): number | null {
+  if (!ask.stream || purses.length === 0) return null
+  const left = Math.min(
+    ...purses.map((purse) => purse.budgetNanoUsd - purse.spentNanoUsd - purse.runningNanoUsd),
+  )
+  // A token is not divided.
+  return Math.min(holdNanoUsd, Math.max(left, costNanoUsd + ask.price.output))
+}
+
+/** Those that let a call go no further; all of them, where it is their sum that does not fit. */
+export function exhausted(purses: readonly Purse[], ownNanoUsd: number): readonly Purse[] {
+  const spent = purses.filter((purse) => isSpent(purse, ownNanoUsd))
+  return spent.length > 0 ? spent : purses
 }

@@ -3,12 +3,12 @@
 import { type Expected, foresee } from './estimates.ts'
 import type { Ledger, LedgerLease } from './ledger-state.ts'
 import { nextDayAt, nextMonthAt } from './periods.ts'
-import { holdFor, isSpent, type Purse, pursesOf } from './purse.ts'
+import { allowanceOf, holdFor, isSpent, type Purse, pursesOf } from './purse.ts'
 import { addTokens, type TokenWindow, wholeWindowFrom, whenUsedIsAtMost } from './token-window.ts'
 import type { LedgerAsk, LedgerLeft, LimitName, LimitRefusal } from './words.ts'
 
-/** A stream is given money for so many tokens at least, beside its input. */
-export const LEAST_SLICE_TOKENS = 256
+/** A stream is given money for so many tokens at least: less than a second of any model. */
+const LEAST_SLICE_TOKENS = 64
 // Where the calls that run could use up what is left, a newcomer waits so long for their end before it trusts the past.
 const PATIENCE_MS = 2_000
 // A refused call asks again no sooner than this, for whatever it waits.
@@ -25,27 +25,35 @@ export function decide(ledger: Ledger, ask: LedgerAsk, now: number): Decision {
   const refusals = [
     ...refuseConcurrency(ledger, ask, now),
     ...refuseTokens(ledger, ask, expected, now),
-    ...refuseMoney(purses, ask, now),
+    ...refuseMoney(
+      purses.filter((purse) => isSpent(purse)),
+      ask,
+      now,
+    ),
     ...refuseBrowserToken(ledger, ask),
   ]
   if (refusals.length > 0) return { kind: 'refused', refusals }
   const lease = leaseFor(ask, expected, now)
   if (purses.length === 0) return { kind: 'granted', lease }
-  const { price, inputTokens } = ask
-  const least = inputTokens * price.inputMost + LEAST_SLICE_TOKENS * price.output
   const most = mostNanoUsd(ask)
+  const input = ask.inputTokens * ask.price.inputMost
+  const usual = Math.min(most, input + expected.outputTokens * ask.price.output)
+  const patient = ask.stream ? Math.min(usual, input + leastSliceNanoUsd(ask)) : most
   const hold = holdFor(purses, {
-    leastNanoUsd: ask.stream ? Math.min(least, most) : most,
+    leastNanoUsd: ask.stream ? usual : most,
     mostNanoUsd: most,
     boundNanoUsd: lease.boundNanoUsd,
-    isPatient: isPatient(ask, now),
+    patientNanoUsd: isPatient(ask, now) ? patient : null,
   })
-  return hold === null
-    ? { kind: 'busy' }
-    : { kind: 'granted', lease: { ...lease, holdNanoUsd: hold } }
+  if (hold === null) return { kind: 'busy' }
+  lease.holdNanoUsd = hold
+  lease.allowanceNanoUsd = allowanceOf(purses, lease, input)
+  return { kind: 'granted', lease }
 }
 
 export const isPatient = ({ at }: LedgerAsk, now: number): boolean => now - at >= PATIENCE_MS
+
+export const leastSliceNanoUsd = ({ price }: LedgerAsk): number => LEAST_SLICE_TOKENS * price.output
 
 export const mostNanoUsd = ({ inputTokens, maxOutputTokens, price }: LedgerAsk): number =>
   inputTokens * price.inputMost + maxOutputTokens * price.output
@@ -61,6 +69,7 @@ export function leaseFor(ask: LedgerAsk, expected: Expected, now: number): Ledge
     inputTokens: expected.inputTokens,
     outputTokens: expected.outputTokens,
     holdNanoUsd: 0,
+    allowanceNanoUsd: null,
     boundNanoUsd:
       bound === null ? mostNanoUsd(ask) : ask.inputTokens * price.inputMost + bound * price.output,
     likelyNanoUsd: expected.inputTokens * price.input + expected.outputTokens * price.output,
@@ -148,15 +157,16 @@ export function sumOutput(ledger: Ledger): number {
   return tokens
 }
 
-function refuseMoney(purses: readonly Purse[], { at }: LedgerAsk, now: number): LimitRefusal[] {
-  return purses
-    .filter((purse) => isSpent(purse))
-    .map(({ name, budgetNanoUsd }) => ({
-      name,
-      limit: budgetNanoUsd,
-      retryAt: freshMoneyAt(name, Math.max(at, now)),
-    }))
-}
+export const refuseMoney = (
+  purses: readonly Purse[],
+  { at }: LedgerAsk,
+  now: number,
+): LimitRefusal[] =>
+  purses.map(({ name, budgetNanoUsd }) => ({
+    name,
+    limit: budgetNanoUsd,
+    retryAt: freshMoneyAt(name, Math.max(at, now)),
+  }))
 
 function freshMoneyAt(name: LimitName, now: number): number | null {
   if (name === 'budget_day') return nextDayAt(now)

@@ -91,18 +91,17 @@ export interface LedgerRenewal {
   readonly allowanceNanoUsd: number | null
   /** What the call has used so far; null: not known yet. */
   readonly progress: UsageRecord | null
-  /** True: it has come to the end of its allowance, and ends unless it is given more. */
-  readonly isAtLimit: boolean
 }
 
 export type Renewed =
   | {
       readonly kind: 'go'
       readonly expiresAt: number
+      /** More than it has cost so far. */
       readonly allowanceNanoUsd: number | null
     }
-  /** The budget is used up: the stream ends here. */
-  | { readonly kind: 'stop'; readonly name: LimitName }
+  /** No budget has more for it: the stream ends here. */
+  | { readonly kind: 'stop'; readonly refusals: readonly LimitRefusal[] }
   /** The call has been settled, or given up as lost and billed. */
   | { readonly kind: 'ended' }
 
