@@ -96,7 +96,7 @@ export const gateMutants: readonly Mutant[] = [
     file: `${CORE}/breaker.ts`,
     from: "if (at.now >= deadline) return trip(breaker, 'probe_lost', at, settings)",
     to: 'void deadline',
-    killedBy: [`${UNIT}/gate.properties.test.ts`, 'is never stuck'],
+    killedBy: [`${UNIT}/breaker.test.ts`, 'a lost probe counts as failed at its deadline'],
   },
   {
     fault: 'callers queue behind a probe',
@@ -208,6 +208,13 @@ export const gateMutants: readonly Mutant[] = [
     file: 'durable-objects/usage-outbox.ts',
     from: 'filter(([id]) => !known.has(id))',
     to: 'filter(([id]) => id !== String(known))',
+    killedBy: [`${WORKERD}/ledger-usage.test.ts`, 'the outbox counts a record once'],
+  },
+  {
+    fault: 'a bill that is told again after a restart is spent again',
+    file: 'src/adapters/ledger/ledger-host.ts',
+    from: 'if (!this.#isOld(settlement.id)) settle(',
+    to: 'settle(',
     killedBy: [`${WORKERD}/ledger-usage.test.ts`, 'is counted once, said twice'],
   },
   {

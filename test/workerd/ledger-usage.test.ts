@@ -15,7 +15,7 @@ import type { UsageRow } from '../../src/ports.ts'
 import type { UsageRecord } from '../../src/core/money/usage-record.ts'
 import type { LedgerAsk } from '../../src/core/money/ledger/words.ts'
 import { usageRecord } from '../support/admission.ts'
-import { ledgerAsk } from '../support/ledger.ts'
+import { ledgerAsk, unlimited } from '../support/ledger.ts'
 import { migrateUsage } from '../support/usage-tables.ts'
 
 const aStub = () => env.TENANT_LEDGER.getByName(crypto.randomUUID())
@@ -83,6 +83,17 @@ describe('a settlement', () => {
     await stub.settle(said)
     expect(await stub.pendingUsage(tenant)).toEqual([])
     expect(await inD1()).toMatchObject([{ requests: 1 }])
+    expect(await stub.report(unlimited)).toMatchObject({ spentDayNanoUsd: 220_000, running: 0 })
+  })
+
+  test('that reaches the outbox twice is in it once: the outbox counts a record once', async () => {
+    await runInDurableObject(stub, (_, { storage }) => {
+      const outbox = new UsageOutbox(storage, Date.now)
+      const records = new Map([['twice', record('twice')]])
+      outbox.add(records)
+      outbox.add(new Map([...records, ['other', record('other')]]))
+      expect(outbox.findPending(tenant)).toMatchObject([{ requests: 2 }])
+    })
   })
 
   test('many at once are written together', async () => {
