@@ -25,7 +25,7 @@ const usage = `npm run bench -- [--quick] [--only NAME,…] [--robust]
   --window MS    how long a scenario is measured in a round (750)
   --store S      lean (default) or bridge: what answers for Redis
   --entry FILE   another doorway for Sluice, for experiments
-  --beside FILE  one more Sluice with this doorway, of another clone: before and after in one run
+  --beside FILES one more Sluice for each of these doorways, of other clones: before and after in one run
   --profile NAME where Sluice spends its JavaScript in this scenario
 `
 
@@ -135,8 +135,9 @@ async function startSubjects(
     const { entry } = values
     subjects.push(await sluice(options, entry === undefined ? {} : { entry }))
   }
-  if (values.beside !== undefined) {
-    subjects.push(await sluice(options, { entry: values.beside, name: 'beside' }))
+  for (const [at, entry] of (values.beside?.split(',') ?? []).entries()) {
+    const name = at === 0 ? 'beside' : `beside-${at + 1}`
+    subjects.push(await sluice(options, { entry, name }))
   }
   if (wants('portkey')) {
     const peer = await portkey(options)

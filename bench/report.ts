@@ -12,6 +12,9 @@ const SUBJECTS = [
   ['floor-again', 'floor again'],
   ['sluice', 'Sluice'],
   ['beside', 'Sluice beside'],
+  ['beside-2', 'beside, second'],
+  ['beside-3', 'beside, third'],
+  ['beside-4', 'beside, fourth'],
   ['portkey', 'Portkey on Node'],
 ] as const
 

@@ -131,7 +131,7 @@ const subjectOf = (
 const claudeOf = ({ neighbours }: SubjectOptions): string =>
   `http://127.0.0.1:${neighbours.claudePort}`
 
-/** The schema as it is migrated, and a tenant whose windows count every request and refuse none. */
+/** The schema as it is migrated, and a tenant whose limits, each of them there, count every request and refuse none. */
 async function fillDatabase(url: string, pepper: string, key: string): Promise<void> {
   const migrations = readdirSync(join(root, 'migrations'))
     .filter((name) => name.endsWith('.sql'))
@@ -150,7 +150,9 @@ async function fillDatabase(url: string, pepper: string, key: string): Promise<v
     ...seeds.map(({ sql, values }) => ({ sql, params: values })),
     {
       sql: `UPDATE tiers SET requests_per_minute = 100000000, requests_per_hour = 100000000,
-        max_concurrent = NULL WHERE name = 'premium'`,
+        max_concurrent = 10000, input_tokens_per_minute = 1000000000000,
+        output_tokens_per_minute = 1000000000000, budget_usd_per_day = 1000000
+        WHERE name = 'premium'`,
     },
   ]
   const response = await fetch(url, { method: 'POST', body: JSON.stringify(queries) })

@@ -3,9 +3,12 @@
 // numbers, without an interpreter. `--store bridge` takes the real bridge instead.
 import { createServer, type Server, type Socket } from 'node:net'
 import {
+  peekWindows,
+  refundToWindows,
   takeFromWindows,
   type WindowLog,
   type WindowRule,
+  type WindowsStep,
 } from '../../src/core/limits/sliding-window.ts'
 import { RequestReader } from './requests.ts'
 
@@ -49,7 +52,7 @@ export class BenchStore {
     if (!/^eval(sha)?$/i.test(String(name))) return 'PONG'
     const places = rest.slice(0, Number(keys)).map(String)
     const [now, amount, ...numbers] = rest.slice(Number(keys)).map(Number)
-    if (now === undefined || amount !== 1) {
+    if (now === undefined || amount === undefined) {
       throw new Error(`The benchmark's store cannot run ${JSON.stringify(command)}`)
     }
     const rules: WindowRule[] = []
@@ -61,11 +64,22 @@ export class BenchStore {
       names.push(`${places[place - 1]} ${windowMs}`)
     }
     const before = names.map((log) => this.#logs.get(log) ?? [])
-    const { logs, outcome } = takeFromWindows(before, rules, now)
+    const { logs, outcome } = step(amount, before, rules, now)
     for (const [index, log] of names.entries()) this.#logs.set(log, logs[index] ?? [])
     const usage = outcome.usage.flatMap(({ used, resetMs }) => [used, resetMs])
     return [outcome.admitted ? 1 : 0, outcome.retryAfterMs, ...usage]
   }
+}
+
+function step(
+  amount: number,
+  before: readonly WindowLog[],
+  rules: readonly WindowRule[],
+  now: number,
+): WindowsStep {
+  if (amount > 0) return takeFromWindows(before, rules, now)
+  const logs = amount < 0 ? refundToWindows(before, rules, now) : before
+  return { logs, outcome: peekWindows(logs, rules, now) }
 }
 
 function commandIn(start: Buffer): readonly unknown[] {
