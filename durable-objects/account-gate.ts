@@ -6,16 +6,22 @@ import type {
   Admission,
   AdmissionAsk,
   Lease,
-  LeaseWitness,
   Renewal,
-  Settlement,
   SharedReading,
 } from '../src/core/admission/admission.ts'
 import type { Moment } from '../src/core/admission/breaker.ts'
 import { isUsable } from '../src/core/admission/door.ts'
 import { countInUse, type Gate, type Resolution } from '../src/core/admission/gate-state.ts'
 import { observe } from '../src/core/admission/observe.ts'
-import { admit, advance, cancel, nextWakeAt, renew, settle } from '../src/core/admission/gate.ts'
+import {
+  admit,
+  advance,
+  cancel,
+  nextWakeAt,
+  renew,
+  settle,
+  type SettleEvent,
+} from '../src/core/admission/gate.ts'
 import { closeByHand, openByHand, resetByHand } from '../src/core/admission/operate.ts'
 import {
   snapshotGate,
@@ -59,8 +65,8 @@ export class AccountGate extends DurableObject<Env> {
     return lease
   }
 
-  settle(settlement: Settlement, witness: LeaseWitness | null): void {
-    this.#decide((gate, at) => settle(gate, { settlement, witness }, at))
+  settle(ends: readonly SettleEvent[]): void {
+    this.#decide((gate, at) => ends.flatMap((end) => settle(gate, end, at)))
   }
 
   /** What an answer to another account of the same organization told. */

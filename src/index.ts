@@ -28,6 +28,7 @@ const config = parseConfig(env)
 const { ACCOUNT_GATE, TENANT_LEDGER, TENANT_WEBHOOKS, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
+const ledgers = cloudflareLedgers(TENANT_LEDGER, { log: logToConsole })
 const accounts = openAccountDirectory(config, {
   store: sqlAccountStore(d1Sessions(DB)),
   now: Date.now,
@@ -39,10 +40,13 @@ const services: Services = {
   accounts,
   keys: d1KeyStore(DB),
   gates,
-  ledgers: cloudflareLedgers(TENANT_LEDGER, { log: logToConsole }),
+  ledgers,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
   ...upstashStores({ config, now: Date.now, log: logToConsole }),
-  usage: d1UsageReader(DB, (tenant) => TENANT_LEDGER.getByName(tenant)),
+  usage: d1UsageReader(DB, (tenant) => {
+    void ledgers.flush(tenant).catch(() => {})
+    return TENANT_LEDGER.getByName(tenant)
+  }),
   admin: sqlAdminStore(d1Sessions(DB)),
   webhooks: cloudflareWebhooks(TENANT_WEBHOOKS),
   upstream: anthropicUpstream({ openConnection }),

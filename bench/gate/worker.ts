@@ -1,12 +1,8 @@
 // The Worker of the gate's benchmark: each request takes and returns leases of one object, so many times. The
 // peers of the gate are an object that only counts in memory, and one that writes each count to its storage.
 import { DurableObject } from 'cloudflare:workers'
-import type {
-  Admission,
-  AdmissionAsk,
-  Lease,
-  Settlement,
-} from '../../src/core/admission/admission.ts'
+import type { Admission, AdmissionAsk, Lease } from '../../src/core/admission/admission.ts'
+import type { SettleEvent } from '../../src/core/admission/gate.ts'
 import type { LedgerAsk, LedgerSettlement } from '../../src/core/money/ledger/words.ts'
 
 export { AccountGate } from '../../durable-objects/account-gate.ts'
@@ -14,7 +10,7 @@ export { TenantLedger } from '../../durable-objects/tenant-ledger.ts'
 
 interface Slots {
   admit(ask: AdmissionAsk): Promise<Admission>
-  settle(settlement: Settlement, witness: null): Promise<void>
+  settle(ends: readonly SettleEvent[]): Promise<void>
 }
 
 interface Ledger {
@@ -110,7 +106,8 @@ const asLedger = (ledger: Ledger): Slots => ({
     const lease = { id: ticket, epoch: 1, expiresAt: 0 }
     return { kind: 'admitted', lease, queuedMs: 0, probe: false }
   },
-  async settle({ leaseId }) {
+  async settle(ends) {
+    const leaseId = ends[0]?.settlement.leaseId ?? ''
     const { id, tenant, key, user, model, at } = ledgerAsk(leaseId)
     const usage = {
       requestId: id,
@@ -131,11 +128,9 @@ const asLedger = (ledger: Ledger): Slots => ({
   },
 })
 
-const settlementOf = (lease: Lease): Settlement => ({
-  leaseId: lease.id,
-  epoch: lease.epoch,
-  outcome: { kind: 'served' },
-  rate: null,
+const endOf = (lease: Lease): SettleEvent => ({
+  settlement: { leaseId: lease.id, epoch: lease.epoch, outcome: { kind: 'served' }, rate: null },
+  witness: null,
 })
 
 export default {
@@ -157,7 +152,7 @@ export default {
       const admission = await gate.admit(askFor(crypto.randomUUID()))
       if (admission.kind === 'refused') throw new Error(`Refused: ${admission.refusal.reason}`)
       // As in the gateway: the call waits for its lease, and its settlement delays no answer.
-      context.waitUntil(gate.settle(settlementOf(admission.lease), null))
+      context.waitUntil(gate.settle([endOf(admission.lease)]))
     }
     return new Response('ok')
   },

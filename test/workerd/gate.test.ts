@@ -8,7 +8,8 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Admission, LeaseWitness } from '../../src/core/admission/admission.ts'
+import type { Admission, LeaseWitness, Settlement } from '../../src/core/admission/admission.ts'
+import type { SettleEvent } from '../../src/core/admission/gate.ts'
 import { cloudflareAccountGates } from '../../src/adapters/cloudflare/account-gates.ts'
 import { anAccount } from '../contract/account-gates.ts'
 import {
@@ -46,6 +47,10 @@ const leaseOf = async (ticket: string, change: AskChange = {}) => {
   return admission.lease
 }
 
+const endOf = (settlement: Settlement, witness: LeaseWitness | null = null): SettleEvent[] => [
+  { settlement, witness },
+]
+
 const witnessOf = (lease: { epoch: number; expiresAt: number }): LeaseWitness => ({
   epoch: lease.epoch,
   heldUntil: lease.expiresAt,
@@ -60,7 +65,7 @@ const breakOpen = async (epoch = 1): Promise<void> => {
   for (let call = 0; call < 5; call++) {
     const ticket = `f${call}-${epoch}`
     await stub.admit(ask(ticket))
-    await stub.settle(settlement(ticket, failed, { epoch }), null)
+    await stub.settle(endOf(settlement(ticket, failed, { epoch })))
   }
 }
 
@@ -93,20 +98,20 @@ describe('after an eviction', () => {
     const renewed = await stub.renew({ leaseId: 'a', witness, answering: false })
     expect(renewed).toEqual({ id: 'a', epoch: lease.epoch + 1, expiresAt: Date.now() + 60_000 })
     expect(await admits('b')).toBe('full')
-    await stub.settle(settlement('a', served, { epoch: lease.epoch }), witness)
+    await stub.settle(endOf(settlement('a', served, { epoch: lease.epoch }), witness))
     expect(await admits('c')).toBe('admitted')
   })
 
   test('a slot that its holder returns is free at once', async () => {
     const lease = await leaseOf('a')
     await evictDurableObject(stub)
-    await stub.settle(settlement('a', served, { epoch: lease.epoch }), witnessOf(lease))
+    await stub.settle(endOf(settlement('a', served, { epoch: lease.epoch }), witnessOf(lease)))
     expect(await admits('b')).toBe('admitted')
   })
 
   test('an idle gate has given its slots back, so nothing is held against the next call', async () => {
     const lease = await leaseOf('a')
-    await stub.settle(settlement('a', served, { epoch: lease.epoch }), null)
+    await stub.settle(endOf(settlement('a', served, { epoch: lease.epoch })))
     passTime(2_000)
     await runInDurableObject(stub, (gate) => gate.isUsable())
     await evictDurableObject(stub)
@@ -115,7 +120,7 @@ describe('after an eviction', () => {
 
   test('breaker, limit, timeline and last errors are as they were', async () => {
     await stub.admit(ask('t', { limit: 20 }))
-    await stub.settle(settlement('t', throttled), null)
+    await stub.settle(endOf(settlement('t', throttled)))
     await breakOpen()
     // The idle gate gives its slots back; until then its timer holds it in memory.
     passTime(2_000)
@@ -146,7 +151,7 @@ describe('after an eviction', () => {
   test('what it shares, what is left of its bucket, and its retries are as they were', async () => {
     for (let retry = 0; retry < 10; retry++) {
       await admits(`r${retry}`, { attempt: 2, limit: 50 })
-      await stub.settle(settlement(`r${retry}`, ignored), null)
+      await stub.settle(endOf(settlement(`r${retry}`, ignored)))
     }
     expect(await admits('r10', { attempt: 2, limit: 50 })).toBe('retry_budget')
     await stub.observe({
@@ -243,7 +248,7 @@ describe('writing', () => {
       const before = storage.sql.exec('SELECT total_changes() AS n').one()['n'] as number
       for (let call = 0; call < 1_000; call++) {
         await gate.admit(ask(`c${call}`, { limit: 50 }))
-        if (call >= 30) gate.settle(settlement(`c${call - 30}`), null)
+        if (call >= 30) gate.settle(endOf(settlement(`c${call - 30}`)))
       }
       return (storage.sql.exec('SELECT total_changes() AS n').one()['n'] as number) - before
     })

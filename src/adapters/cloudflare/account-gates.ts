@@ -1,11 +1,18 @@
 // The gates as Durable Objects, one an account. Translates calls and failures: a gate that cannot be reached, or
 // does not answer in time, is a refusal; a settlement is said again until it is kept. It remembers what it was
 // told of each lease, since a gate that restarted learns from the holders what its former self had given out.
-import type { Admission, AdmissionAsk, LeaseWitness } from '../../core/admission/admission.ts'
+import type {
+  Admission,
+  AdmissionAsk,
+  LeaseWitness,
+  Settlement,
+} from '../../core/admission/admission.ts'
+import type { SettleEvent } from '../../core/admission/gate.ts'
 import type { Account } from '../../core/answering/account.ts'
 import type { AccountGates, GateUnavailable, LeaseStanding, Waits } from '../../ports.ts'
 import { separateWaits } from '../separate-waits.ts'
 import { OwedSettlements } from './owed-settlements.ts'
+import { ToldTogether } from './told-together.ts'
 import { gateStub, type GateNamespace, type GateStub } from './gate-stub.ts'
 
 export type { GateNamespace }
@@ -20,6 +27,8 @@ interface Held {
   witness: LeaseWitness
   /** The renewal that is under way. */
   renewing: Promise<unknown> | null
+  /** Its gate has slots enough not to wait for this one. */
+  readonly plenty: boolean
 }
 
 export function cloudflareAccountGates(
@@ -27,6 +36,7 @@ export function cloudflareAccountGates(
 ): AccountGates & { stubOf(account: Account): GateStub } {
   const held = new Map<string, Held>()
   const owed = new OwedSettlements()
+  const together = new ToldTogether<SettleEvent>(Date.now)
 
   const stubOf = (account: Account): GateStub => gateStub(namespace, account)
 
@@ -36,16 +46,39 @@ export function cloudflareAccountGates(
     { timeoutMs = MARGIN_MS, waits = separateWaits }: { timeoutMs?: number; waits?: Waits } = {},
   ): Promise<T> => waits.within(timeoutMs, ask(stubOf(account)))
 
-  /** Behind a settlement that the gate took: one that it was too loaded to take before. */
-  const payOne = async (account: Account, waits: Waits): Promise<void> => {
-    const late = owed.take(account.id)
-    if (late === null) return
+  /** Behind settlements that the gate took: as many that it was too loaded to take before. */
+  const payOwed = async (account: Account, most: number, waits: Waits): Promise<void> => {
+    const late = owed.take(account.id, most)
+    if (late.length === 0) return
     // Its slot may be someone else's by now, so the holder's word proves nothing.
-    await call(account, async (stub) => stub.settle(late, null), { waits }).catch(
-      (error: unknown) => {
-        if (isOverloaded(error)) owed.keep(account.id, late)
-      },
-    )
+    const ends = late.map(unproven)
+    await call(account, async (stub) => stub.settle(ends), { waits }).catch((error: unknown) => {
+      if (isOverloaded(error)) for (const each of late) owed.keep(account.id, each)
+    })
+  }
+
+  const tell = async (
+    account: Account,
+    ended: readonly SettleEvent[],
+    waits: Waits,
+  ): Promise<void> => {
+    let ends = ended
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const said = ends
+        await call(account, async (stub) => stub.settle(said), { waits })
+        return await payOwed(account, ends.length, waits)
+      } catch (error) {
+        const delayMs = SETTLE_DELAYS_MS[attempt]
+        if (isOverloaded(error)) {
+          for (const { settlement } of ends) owed.keep(account.id, settlement)
+        }
+        if (delayMs === undefined || isOverloaded(error)) throw error
+        // The first try may have arrived: a slot may already be someone else's.
+        ends = ended.map(({ settlement }) => unproven(settlement))
+        await sleep(delayMs)
+      }
+    }
   }
 
   const remember = (ask: AdmissionAsk, admission: Admission): void => {
@@ -54,7 +87,7 @@ export function cloudflareAccountGates(
     const { tenant, lane, modelClass } = ask
     const since = Date.now()
     const witness = { epoch, heldUntil: expiresAt, certain: true, tenant, lane, modelClass, since }
-    held.set(id, { witness, renewing: null })
+    held.set(id, { witness, renewing: null, plenty: admission.plenty === true })
     forgetLost(held, since)
   }
 
@@ -125,24 +158,18 @@ export function cloudflareAccountGates(
       held.delete(settlement.leaseId)
       // A renewal that overtook its settlement would count the lease again.
       await own?.renewing
-      let witness = own?.witness ?? null
-      for (let attempt = 0; ; attempt++) {
-        try {
-          const said = witness
-          await call(account, async (stub) => stub.settle(settlement, said), { waits })
-          return await payOne(account, waits)
-        } catch (error) {
-          const delayMs = SETTLE_DELAYS_MS[attempt]
-          if (isOverloaded(error)) owed.keep(account.id, settlement)
-          if (delayMs === undefined || isOverloaded(error)) throw error
-          // The first try may have arrived: its slot may already be someone else's.
-          witness = null
-          await sleep(delayMs)
-        }
-      }
+      const end = { settlement, witness: own?.witness ?? null }
+      await together.say(account.id, end, {
+        tell: (ends) => tell(account, ends, waits),
+        waits,
+        // What went wrong is news for the gate: it is told at once.
+        mayGather: own?.plenty === true && settlement.outcome.kind === 'served',
+      })
     },
   }
 }
+
+const unproven = (settlement: Settlement): SettleEvent => ({ settlement, witness: null })
 
 /** A holder that never settled has lost its lease long ago; its entry need not outlive it by much. */
 const forgetLost = (held: Map<string, Held>, now: number): void => {

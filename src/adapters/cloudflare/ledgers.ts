@@ -3,9 +3,12 @@
 // the latest.
 import type { TenantLedger } from '../../../durable-objects/tenant-ledger.ts'
 import { GatewayError } from '../../core/errors.ts'
+import { BoundedMap } from '../../core/limits/bounded-map.ts'
+import { hasPlenty } from '../../core/money/ledger/reserve.ts'
 import type { LedgerSettlement } from '../../core/money/ledger/words.ts'
 import type { Ledgers, LogLine, Waits } from '../../ports.ts'
 import { separateWaits } from '../separate-waits.ts'
+import { ToldTogether } from './told-together.ts'
 
 export type LedgerStub = DurableObjectStub<TenantLedger>
 export type LedgerNamespace = Pick<DurableObjectNamespace<TenantLedger>, 'getByName'>
@@ -19,9 +22,22 @@ const MARGIN_MS = 2_000
 const SETTLE_DELAYS_MS = [50, 250, 1_000, 4_000]
 // Bills that could not be told, over all tenants of an isolate.
 const UNTOLD_MOST = 10_000
+// More than an isolate has under way; one that is forgotten tells its end at once.
+const PATIENT_MOST = 10_000
 
-export function cloudflareLedgers(namespace: LedgerNamespace, { log }: LedgerOptions): Ledgers {
+export interface CloudflareLedgers extends Ledgers {
+  /** What waits to be told goes at once: for who is about to read it. */
+  flush(tenant: string): Promise<void>
+}
+
+export function cloudflareLedgers(
+  namespace: LedgerNamespace,
+  { log }: LedgerOptions,
+): CloudflareLedgers {
   const untold = new Map<string, LedgerSettlement[]>()
+  const together = new ToldTogether<LedgerSettlement>(Date.now)
+  /** Calls whose tenant has plenty of all that they will give back. */
+  const patient = new BoundedMap<true>(PATIENT_MOST)
 
   // A stub belongs to the request that made it, and is broken for good after an exception: one for each call.
   const call = <T>(
@@ -39,7 +55,7 @@ export function cloudflareLedgers(namespace: LedgerNamespace, { log }: LedgerOpt
   const tell = async (
     tenant: string,
     settlements: readonly LedgerSettlement[],
-    waits: Waits | undefined,
+    waits?: Waits,
   ): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -52,14 +68,34 @@ export function cloudflareLedgers(namespace: LedgerNamespace, { log }: LedgerOpt
     }
   }
 
+  const tellAll = async (
+    tenant: string,
+    ended: readonly LedgerSettlement[],
+    waits?: Waits,
+  ): Promise<void> => {
+    const settlements = [...(untold.get(tenant) ?? []), ...ended]
+    untold.delete(tenant)
+    try {
+      await tell(tenant, settlements, waits)
+    } catch (error) {
+      keepForLater(tenant, settlements)
+      throw error
+    }
+  }
+
+  const flush = (tenant: string): Promise<void> =>
+    together.flush(tenant, (ended) => tellAll(tenant, ended))
+
   return {
     async reserve(ask, waits) {
       const once = async () => call(ask.tenant, async (stub) => stub.reserve(ask), waits)
       try {
-        return await once().catch((error: unknown) => {
+        const answer = await once().catch((error: unknown) => {
           if (!flagOf(error, 'retryable') || flagOf(error, 'overloaded')) throw error
           return once()
         })
+        if (answer.kind === 'granted' && hasPlenty(ask, answer.left)) patient.set(ask.id, true)
+        return answer
       } catch (error) {
         log({ event: 'ledger_unavailable', tenant: ask.tenant, error: String(error) })
         return { kind: 'unavailable' }
@@ -74,19 +110,19 @@ export function cloudflareLedgers(namespace: LedgerNamespace, { log }: LedgerOpt
       }
     },
 
-    async settle(tenant, settlement, waits) {
-      const settlements = [...(untold.get(tenant) ?? []), settlement]
-      untold.delete(tenant)
-      try {
-        await tell(tenant, settlements, waits)
-      } catch (error) {
-        keepForLater(tenant, settlements)
-        throw error
-      }
+    async settle(tenant, settlement, waits = separateWaits) {
+      const mayGather = patient.get(settlement.id) === true
+      patient.delete(settlement.id)
+      const tellThem = (ended: readonly LedgerSettlement[]) => tellAll(tenant, ended, waits)
+      await together.say(tenant, settlement, { tell: tellThem, waits, mayGather })
     },
+
+    flush,
 
     async report(tenant, limits) {
       try {
+        // Its caller may ask right after its calls.
+        void flush(tenant).catch(() => {})
         return await call(tenant, async (stub) => stub.report(limits))
       } catch (cause) {
         throw unreachable(cause)

@@ -16,9 +16,10 @@ export class OwedSettlements {
     this.#owed.set(account, owed)
   }
 
-  take(account: string): Settlement | null {
+  /** The oldest, so many at most. */
+  take(account: string, most: number): readonly Settlement[] {
     const owed = this.#owed.get(account)
-    const next = owed?.shift() ?? null
+    const next = owed?.splice(0, most) ?? []
     if (owed?.length === 0) this.#owed.delete(account)
     return next
   }

@@ -35,6 +35,8 @@ export type Admission =
       readonly queuedMs: number
       /** True: this call is a half-open probe; it must be settled within the probe's deadline. */
       readonly probe: boolean
+      /** True: so many slots are free that nobody waits for this one; its end may be told a moment later, with others. */
+      readonly plenty?: boolean
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 

@@ -13,6 +13,7 @@ import { holdLease, leaseAnswer, type HeldLease } from './leases.ts'
 import { chargeCall, unchargeCall } from './rate.ts'
 import { isRetry, refundRetry } from './retry-budget.ts'
 import { leaseHorizonAt, reserve } from './reservation.ts'
+import { PLENTY_SLOTS } from './tuning.ts'
 import { chooseNext, takeChoice, takeExpired, takeWhere, type Waiter } from './wait-queue.ts'
 
 export function grant(
@@ -54,9 +55,21 @@ export function grant(
   const answer = leaseAnswer(lease, gate.epoch, now)
   return {
     ticket: ask.ticket,
-    admission: { kind: 'admitted', lease: answer, queuedMs, probe: lease.probe },
+    admission: {
+      kind: 'admitted',
+      lease: answer,
+      queuedMs,
+      probe: lease.probe,
+      ...(hasPlenty(gate, lease) ? { plenty: true } : {}),
+    },
   }
 }
+
+/** Half of the slots are free and a few at least, and nothing hangs on this call's end. */
+const hasPlenty = (gate: Gate, { probe }: HeldLease): boolean =>
+  !probe &&
+  gate.queue.byTicket.size === 0 &&
+  freeSlots(gate) >= Math.max(PLENTY_SLOTS, gate.leases.held.size)
 
 /** The call of this lease was never made: what it was charged for comes back, its slot is not this function's. */
 export function undoGrant(gate: Gate, lease: HeldLease, now: number): void {

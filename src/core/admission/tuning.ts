@@ -52,6 +52,8 @@ export const GRACE_SHARE = 1 / 8
 export const RESERVE_AHEAD_SHARE = 0.25
 /** A gate without leases takes its promise back after this, well before the platform would evict it. */
 export const IDLE_RELEASE_MS = 2_000
+/** With fewer free slots each end is told at once: the next call may want it. */
+export const PLENTY_SLOTS = 8
 /** Ended leases remembered at least: every call of a busy gate's last minutes; an id costs about 100 bytes. */
 export const ENDED_REMEMBERED = 4_096
 

@@ -5,6 +5,7 @@ import {
   type GateNamespace,
 } from '../../../src/adapters/cloudflare/account-gates.ts'
 import type { Admission, LeaseWitness } from '../../../src/core/admission/admission.ts'
+import type { SettleEvent } from '../../../src/core/admission/gate.ts'
 import { anAccount } from '../../contract/account-gates.ts'
 import { ask, settlement } from '../../support/admission.ts'
 
@@ -42,8 +43,9 @@ const namespace = {
 } as unknown as GateNamespace
 
 const callsOf = (method: string): Call[] => calls.filter((call) => call.method === method)
-const witnessOf = (call: Call | undefined): LeaseWitness | null =>
-  (call?.args[1] ?? null) as LeaseWitness | null
+const endsOf = (call: Call | undefined): readonly SettleEvent[] =>
+  (call?.args[0] ?? []) as readonly SettleEvent[]
+const witnessOf = (call: Call | undefined): LeaseWitness | null => endsOf(call)[0]?.witness ?? null
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 })
@@ -140,7 +142,7 @@ describe('settle', () => {
   test('that met an overloaded object is said again behind one that it took, one for one', async () => {
     const gates = cloudflareAccountGates(namespace)
     const leases = (): unknown[] =>
-      callsOf('settle').map(({ args }) => (args[0] as { leaseId: string }).leaseId)
+      callsOf('settle').map((call) => endsOf(call)[0]?.settlement.leaseId)
     answers['settle'] = fails({ overloaded: true })
     for (const lease of ['a', 'b', 'c']) {
       await expect(gates.settle(account, settlement(lease))).rejects.toThrow('The object is gone')

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { LeaseWitness } from '../../../src/core/admission/admission.ts'
 import { newGate, countInUse, type Gate } from '../../../src/core/admission/gate-state.ts'
-import { advance, cancel, nextWakeAt, renew } from '../../../src/core/admission/gate.ts'
+import { admit, advance, cancel, nextWakeAt, renew } from '../../../src/core/admission/gate.ts'
 import { predecessorOf } from '../../../src/core/admission/reservation.ts'
 import {
   aGate,
   answerTo,
+  ask,
   asks,
   at,
   ends,
@@ -27,6 +28,17 @@ describe('a lease', () => {
     expect(asks(gate, 'c', at(0))).toBe('full')
     ends(gate, 'a', served, at(5))
     expect(asks(gate, 'd', at(5))).toBe('admitted')
+  })
+
+  test('says whether there is plenty: then nobody waits for its end', () => {
+    const gate = aGate()
+    const granted = (ticket: string): unknown => {
+      const admission = answerTo(ticket, admit(gate, ask(ticket, { limit: 20 }), at(0)))
+      return admission?.kind === 'admitted' ? admission.plenty === true : admission?.kind
+    }
+    // Half of the slots must be free when it has its own.
+    for (let call = 0; call < 10; call += 1) expect(granted(`c${call}`)).toBe(true)
+    expect(granted('c10')).toBe(false)
   })
 
   test('settled twice frees one slot', () => {

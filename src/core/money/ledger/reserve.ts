@@ -180,6 +180,25 @@ function refuseBrowserToken(ledger: Ledger, { token }: LedgerAsk): LimitRefusal[
   return [{ name: 'token_requests', limit: token.maxRequests, retryAt: null }]
 }
 
+// Far more than end within a moment.
+const PLENTY_CALLS = 64
+const PLENTY_PLACES = 8
+
+/** Whether half of every limit is left, and far more than this call may take: nobody waits for what it gives back. */
+export function hasPlenty(ask: LedgerAsk, left: LedgerLeft): boolean {
+  const { limits, token } = ask
+  const { concurrent, inputTokens, outputTokens } = left
+  // What a browser's token has left is not told.
+  if (token !== null) return false
+  const places = Math.max(PLENTY_PLACES, (limits.maxConcurrent ?? 0) / 2)
+  const money = Math.min(left.dayNanoUsd ?? Infinity, left.monthNanoUsd ?? Infinity)
+  return (
+    (concurrent === null || concurrent >= places) &&
+    [inputTokens, outputTokens].every((each) => each === null || each.remaining * 2 > each.limit) &&
+    money >= PLENTY_CALLS * mostNanoUsd(ask)
+  )
+}
+
 // Two calls' worth would do; several are sure to be seen before it matters.
 const NEAR_CALLS = 8
 
