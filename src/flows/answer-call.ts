@@ -42,7 +42,7 @@ async function attemptUntilAnswered(services: Services, asked: Call): Promise<Re
 }
 
 async function attemptFrom(services: Services, asked: Call, entered: Entered): Promise<Response> {
-  const call = keepPrefix(entered.call)
+  const call = keepPrefix(services, entered.call)
   const { timing } = call.scope
   const tries: Tries = { choice: entered.choice, failed: [] }
   let held: Held = entered.held

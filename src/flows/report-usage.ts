@@ -1,7 +1,7 @@
 // What a tenant may spend and has spent: its tier, what is left of its windows, and its usage by the fields asked for.
 import { type GroupField, GROUP_FIELDS, groupUsage } from '../core/money/usage-report.ts'
 import { limitsOf } from '../core/money/ledger/limits-of.ts'
-import type { LedgerLeft } from '../core/money/ledger/words.ts'
+import type { LedgerLeft, PrefixReport } from '../core/money/ledger/words.ts'
 import type { Tier } from '../core/money/tier.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Caller, LimitWindow, Services, UsageRow } from '../ports.ts'
@@ -39,6 +39,7 @@ export async function reportUsage(services: Services, caller: Caller, query: Usa
     remaining: windows.map(showWindow),
     // What its tenant has left is none of a page's business.
     left: caller.token === undefined ? showLeft(ledger.left) : null,
+    prompt_cache: caller.token === undefined ? ledger.prefixes.map(showPrefix) : null,
     spent_usd: { today: spent(today), month: spent(monthStart) },
     data: groupUsage(within, query.groupBy),
     has_more: false,
@@ -93,6 +94,13 @@ const showLeft = (left: LedgerLeft) => ({
   output_tokens_per_minute: left.outputTokens?.remaining ?? null,
   budget_usd_per_day: usdOf(left.dayNanoUsd),
   budget_usd_per_month: usdOf(left.monthNanoUsd),
+})
+
+/** Where it is off, writes did not pay: when it will be tried again. */
+const showPrefix = ({ model, offUntil }: PrefixReport) => ({
+  model,
+  state: offUntil === null ? 'on' : 'off',
+  off_until: offUntil === null ? null : new Date(offUntil).toISOString(),
 })
 
 const usdOf = (nanoUsd: number | null): number | null => (nanoUsd === null ? null : nanoUsd / 1e9)

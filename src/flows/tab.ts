@@ -20,6 +20,10 @@ export class Tab {
   refusals: readonly LimitRefusal[] | null = null
   /** Its ledger has said how it goes on. */
   onAnswer: () => void = () => {}
+  /** Until then it does not pay this tenant to have Claude keep prefixes of this model; null: it may. */
+  prefixOffUntil: number | null = null
+  /** Claude was asked to keep its prefix, by us. */
+  askedToKeep = false
   /** Its answer is under way: the end of the stream settles it. */
   isStreaming = false
   readonly #services: Services
@@ -56,7 +60,10 @@ export class Tab {
   async reserve(): Promise<Reservation | LedgerUnavailable> {
     this.#isOpen = true
     const answer = await this.#services.ledgers.reserve(this.ask, this.#call.scope.waits)
-    if (answer.kind === 'granted') this.allowanceNanoUsd = answer.allowanceNanoUsd
+    if (answer.kind === 'granted') {
+      this.allowanceNanoUsd = answer.allowanceNanoUsd
+      this.prefixOffUntil = answer.prefixOffUntil ?? null
+    }
     // Nothing was taken.
     if (answer.kind === 'refused' || answer.kind === 'busy') this.#isOpen = false
     return answer
@@ -121,7 +128,13 @@ export class Tab {
     const { ledgers, log, now } = this.#services
     const { scope, caller } = this.#call
     const usage = this.#usage
-    const settlement = { id: this.ask.id, usage, unused, tookMs: now() - scope.startedAt }
+    const settlement = {
+      id: this.ask.id,
+      usage,
+      unused,
+      askedToKeep: this.askedToKeep,
+      tookMs: now() - scope.startedAt,
+    }
     const settled = this.#renewing
       // A renewal that arrived after the end would open the tab again.
       .then(() => ledgers.settle(caller.tenant, settlement, scope.waits))

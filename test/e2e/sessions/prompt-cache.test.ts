@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountList } from '../../support/accounts.ts'
 import { claudeCall } from '../../support/claude-call.ts'
+import { eventually } from '../../support/eventually.ts'
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
 import { type RawAnswer, send } from '../../support/raw-http.ts'
 import { addTenant, type TenantOptions } from '../../support/tenants.ts'
@@ -126,5 +127,41 @@ describe('many calls at once with one new prefix that their caller marked', () =
       if (writers.includes(answer)) expect(waited).toBe(0)
       else expect(waited).toBeGreaterThan(100)
     }
+  })
+})
+
+describe('a tenant whose prefixes are never read back', () => {
+  it('is switched off by itself, for that model, and told', async () => {
+    const key = await keyOf({ auto_prompt_cache: true })
+    const sent = async (at: number, model = 'claude-sonnet-5-5'): Promise<string> => {
+      const tag = `once ${at} ${model}`
+      await send(gateway.url, claudeCall({ key, tag, prompt: `${at} ${LONG}`, fields: { model } }))
+      return sentBy(tag).join('')
+    }
+    for (let at = 0; at < 40; at += 1) expect(await sent(at)).toContain('cache_control')
+    // An answer may come before its bill is counted.
+    const stops = await eventually(
+      () => sent(Math.random()),
+      (body) => !body.includes('cache_control'),
+      { withinMs: 10_000, everyMs: 1 },
+    )
+    expect(stops).not.toContain('cache_control')
+    expect(await sent(1, 'claude-opus-5-5')).toContain('cache_control')
+    const usage = await send(gateway.url, {
+      method: 'GET',
+      path: '/v1/usage',
+      headers: [['x-api-key', key]],
+    })
+    const { prompt_cache: told, data } = JSON.parse(usage.body.toString()) as {
+      prompt_cache: { model: string; state: string; off_until: string | null }[]
+      data: { model: string; saved_usd: number }[]
+    }
+    expect(told).toContainEqual({
+      model: 'claude-sonnet-5-5',
+      state: 'off',
+      off_until: expect.stringMatching(/^\d{4}-/) as string,
+    })
+    // What the writes cost beyond plain input.
+    expect(data.find(({ model }) => model === 'claude-sonnet-5-5')?.saved_usd).toBeLessThan(0)
   })
 })

@@ -7,6 +7,7 @@ import {
   type TokenUse,
 } from './ledger-state.ts'
 import type { Estimate } from './estimates.ts'
+import type { PrefixWorth } from './prefix-worth.ts'
 import type { TokenWindow } from './token-window.ts'
 
 const VERSION = 1
@@ -20,6 +21,8 @@ export interface LedgerRecord {
   readonly input: TokenWindow
   readonly output: TokenWindow
   readonly estimates: Entries<Estimate>
+  /** Absent in what was written before there were any. */
+  readonly prefixes?: Entries<PrefixWorth>
   readonly lost: Entries<LostCall>
 }
 
@@ -36,6 +39,7 @@ export const toRecord = (ledger: Ledger): LedgerRecord => ({
   input: ledger.input,
   output: ledger.output,
   estimates: [...ledger.estimates],
+  prefixes: [...ledger.prefixes],
   lost: [...ledger.lost],
 })
 
@@ -52,6 +56,7 @@ export function restoreLedger({ record, leases, tokens }: StoredLedger): Ledger 
   for (const [period, nanoUsd] of record.days) ledger.days.set(period, nanoUsd)
   for (const [period, nanoUsd] of record.months) ledger.months.set(period, nanoUsd)
   for (const [name, estimate] of record.estimates) ledger.estimates.set(name, estimate)
+  for (const [model, worth] of record.prefixes ?? []) ledger.prefixes.set(model, worth)
   for (const [id, call] of record.lost) ledger.lost.set(id, call)
   Object.assign(ledger.input, record.input)
   Object.assign(ledger.output, record.output)

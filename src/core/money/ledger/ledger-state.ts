@@ -2,6 +2,7 @@
 // do; they stay functions of (state, event, now) alone.
 import type { UsageRecord } from '../usage-record.ts'
 import type { Estimates } from './estimates.ts'
+import type { PrefixWorths } from './prefix-worth.ts'
 import { newTokenWindow, type TokenWindow } from './token-window.ts'
 import type { LedgerAsk } from './words.ts'
 
@@ -46,6 +47,7 @@ export interface Ledger {
   readonly input: TokenWindow
   readonly output: TokenWindow
   readonly estimates: Estimates
+  readonly prefixes: PrefixWorths
   /** Browser tokens that were used and may be used again. */
   readonly tokens: Map<string, TokenUse>
   /** Calls that were billed by estimate because nothing was heard of them: their real bill may still come. */
@@ -75,6 +77,7 @@ export const newLedger = (): Ledger => ({
   input: newTokenWindow(),
   output: newTokenWindow(),
   estimates: new Map(),
+  prefixes: new Map(),
   tokens: new Map(),
   lost: new Map(),
   ended: new Map(),

@@ -7,6 +7,7 @@
 import { bill, difference, estimatedBill, nothing } from './bill.ts'
 import { foresee, learn } from './estimates.ts'
 import type { Ledger, LedgerLease } from './ledger-state.ts'
+import { notePrefix, prefixOffUntil } from './prefix-worth.ts'
 import { allowanceOf, exhausted, holdFor, isSpent, pursesOf } from './purse.ts'
 import {
   decide,
@@ -44,12 +45,16 @@ export function reserve(ledger: Ledger, ask: LedgerAsk, now: number): Reservatio
   return granted(ledger, decision.lease, now)
 }
 
-const granted = (ledger: Ledger, lease: LedgerLease, now: number): Reservation => ({
-  kind: 'granted',
-  expiresAt: lease.expiresAt,
-  allowanceNanoUsd: lease.allowanceNanoUsd,
-  left: leftOf(ledger, lease.ask.limits, now),
-})
+function granted(ledger: Ledger, lease: LedgerLease, now: number): Reservation {
+  const offUntil = prefixOffUntil(ledger.prefixes, lease.ask.model, now)
+  return {
+    kind: 'granted',
+    expiresAt: lease.expiresAt,
+    allowanceNanoUsd: lease.allowanceNanoUsd,
+    left: leftOf(ledger, lease.ask.limits, now),
+    ...(offUntil === null ? {} : { prefixOffUntil: offUntil }),
+  }
+}
 
 function busyWaitMs({ busy }: Ledger, now: number): number {
   if (now - busy.since >= BUSY_WINDOW_MS) {
@@ -126,7 +131,7 @@ export function settle(ledger: Ledger, settlement: LedgerSettlement, now: number
 function release(
   ledger: Ledger,
   lease: LedgerLease,
-  { usage, unused = false, tookMs }: LedgerSettlement,
+  { usage, unused = false, askedToKeep = false, tookMs }: LedgerSettlement,
   now: number,
 ): void {
   const { ask } = lease
@@ -134,6 +139,7 @@ function release(
   const input = usage === null ? 0 : usage.inputTokens + usage.cacheWriteTokens
   addTokens(ledger.input, lease.grantedAt, input - lease.inputTokens, now)
   if (usage !== null) addTokens(ledger.output, now, usage.outputTokens, now)
+  if (usage !== null && askedToKeep) notePrefix(ledger.prefixes, usage, now)
   if (usage !== null && !usage.estimated) learn(ledger.estimates, ask, usage, tookMs ?? null)
   const use = ask.token === null || !unused ? undefined : ledger.tokens.get(ask.token.id)
   if (use === undefined || ask.token === null) return

@@ -1,6 +1,7 @@
 // What a tenant has left of each limit, and what it has spent: for its headers and its usage report.
 import type { Ledger } from './ledger-state.ts'
 import { dayOf, monthOf } from './periods.ts'
+import { prefixOffUntil } from './prefix-worth.ts'
 import { sumOutput } from './reserve.ts'
 import { type TokenWindow, wholeWindowFrom, whenUsedIsAtMost } from './token-window.ts'
 import type { LedgerLeft, LedgerLimits, LedgerReport, TokensLeft } from './words.ts'
@@ -40,5 +41,9 @@ export const reportOf = (ledger: Ledger, limits: LedgerLimits, now: number): Led
   spentDayNanoUsd: ledger.days.get(dayOf(now)) ?? 0,
   spentMonthNanoUsd: ledger.months.get(monthOf(now)) ?? 0,
   running: ledger.leases.size,
+  prefixes: [...ledger.prefixes.keys()].map((model) => ({
+    model,
+    offUntil: prefixOffUntil(ledger.prefixes, model, now),
+  })),
   left: leftOf(ledger, limits, now),
 })

@@ -75,6 +75,8 @@ export type Reservation =
       /** What the call may cost before it must say how far it is; null: as much as it takes. */
       readonly allowanceNanoUsd: number | null
       readonly left: LedgerLeft
+      /** Until then it does not pay to have Claude keep prefixes of this model; absent: it may. */
+      readonly prefixOffUntil?: number
     }
   /** There is money left, but calls that run may yet use it: their end decides. */
   | { readonly kind: 'busy'; readonly retryAt: number }
@@ -111,6 +113,8 @@ export interface LedgerSettlement {
   readonly usage: UsageRecord | null
   /** True: refused elsewhere before it ran, so that it leaves no trace. */
   readonly unused?: boolean
+  /** True: we asked Claude to keep its prefix, which its caller did not. */
+  readonly askedToKeep?: boolean
   /** The call's length: when a place may come free. */
   readonly tookMs?: number
 }
@@ -131,7 +135,15 @@ export interface LedgerLeft {
   readonly monthNanoUsd: number | null
 }
 
+/** Whether Claude is asked to keep prefixes of a model. */
+export interface PrefixReport {
+  readonly model: string
+  /** Null: it is. */
+  readonly offUntil: number | null
+}
+
 export interface LedgerReport {
+  readonly prefixes: readonly PrefixReport[]
   readonly spentDayNanoUsd: number
   readonly spentMonthNanoUsd: number
   readonly running: number
