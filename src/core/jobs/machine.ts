@@ -1,0 +1,206 @@
+// What happens to a job, one function an event: `(job, event, now)` gives the job as it is then. A message may come
+// twice, late or never, and a runner may die at any line: each ends in one terminal state, and nothing leaves one but a
+// dead letter that is redriven.
+import type { Claimed, Job, JobError, JobMode, JobRules, RunEnd } from './job.ts'
+import { isOpen } from './job.ts'
+import type { Lane } from '../admission/admission.ts'
+
+export interface NewJob {
+  readonly id: string
+  readonly lane: Lane
+  readonly mode: JobMode
+  readonly rules: JobRules
+}
+
+/** Each notice that nobody answers is waited for longer, so that a long queue is not made longer by its own copies. */
+const NOTICE_MS = [15_000, 30_000, 60_000, 120_000, 300_000]
+/** What was refused without a time to come again. */
+const REFUSED_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
+const LONGEST_REFUSAL_MS = 300_000
+/** A dead letter that nobody looks at. */
+export const DEAD_LETTER_LIFE_MS = 14 * 86_400_000
+
+const NO_NOTICE = { count: 0, until: 0 }
+
+export function newJob({ id, lane, mode, rules }: NewJob, now: number): Job {
+  return {
+    id,
+    lane,
+    mode,
+    rules,
+    status: 'queued',
+    createdAt: now,
+    dueAt: now,
+    deadlineAt: now + rules.lifeMs,
+    attempts: 0,
+    refusals: 0,
+    run: null,
+    lastToken: null,
+    notice: NO_NOTICE,
+    error: null,
+    costNanoUsd: 0,
+    endedAt: null,
+    isDead: false,
+    round: 0,
+    isTold: false,
+    removeAt: null,
+  }
+}
+
+export interface Claim {
+  /** The runner's own. */
+  readonly token: string
+  readonly leaseMs: number
+}
+
+export function claim(before: Job, asked: Claim, now: number): readonly [Job, Claimed] {
+  const job = advance(before, now)
+  if (!isOpen(job)) return [job, { kind: job.isTold ? 'nothing' : 'tell' }]
+  if (job.status === 'running' || job.dueAt > now) return [job, { kind: 'nothing' }]
+  const attempts = job.attempts + 1
+  const run = { token: asked.token, until: now + asked.leaseMs, startedAt: now }
+  const running: Job = {
+    ...job,
+    status: 'running',
+    attempts,
+    run,
+    lastToken: asked.token,
+    notice: NO_NOTICE,
+  }
+  return [running, { kind: 'run', attempt: attempts }]
+}
+
+/** False: whoever asks must not go on. */
+export function renew(before: Job, asked: Claim, now: number): readonly [Job, boolean] {
+  const job = advance(before, now)
+  if (job.run?.token !== asked.token) return [job, false]
+  return [{ ...job, run: { ...job.run, until: now + asked.leaseMs } }, true]
+}
+
+/** Of a runner that is not the job's any more nothing counts, but a success of the last one before another begins. */
+export function finish(before: Job, token: string, end: RunEnd, now: number): Job {
+  const isRunner = before.run?.token === token
+  const isLate = before.status === 'queued' && before.lastToken === token
+  if (!isRunner && !(isLate && end.kind === 'succeeded')) return advance(before, now)
+  switch (end.kind) {
+    case 'succeeded': {
+      const costNanoUsd = before.costNanoUsd + end.costNanoUsd
+      return ended({ ...before, costNanoUsd, error: null }, 'succeeded', now)
+    }
+    case 'refused':
+      return advance(refused(before, end, now), now)
+    case 'failed':
+      return advance(failed(before, end, now), now)
+  }
+}
+
+function refused(job: Job, end: Extract<RunEnd, { kind: 'refused' }>, now: number): Job {
+  const usual = pick(REFUSED_MS, job.refusals)
+  const delayMs = Math.min(end.retryAfterMs ?? usual, LONGEST_REFUSAL_MS)
+  return {
+    ...waiting(job, now + delayMs),
+    attempts: Math.max(0, job.attempts - 1),
+    refusals: job.refusals + 1,
+    error: end.error,
+  }
+}
+
+function failed(job: Job, end: Extract<RunEnd, { kind: 'failed' }>, now: number): Job {
+  const known: Job = { ...job, error: end.error, refusals: 0 }
+  if (end.then === 'final') return ended(known, 'failed', now)
+  if (end.then === 'dead' || job.attempts >= job.rules.attempts) return dead(known, now)
+  const delayMs = Math.max(pick(job.rules.backoffMs, job.attempts - 1), end.retryAfterMs ?? 0)
+  return waiting(known, now + delayMs)
+}
+
+/** Nothing changes where it has ended. */
+export function cancel(before: Job, now: number): Job {
+  const job = advance(before, now)
+  return isOpen(job) ? ended({ ...job, error: null }, 'canceled', now) : job
+}
+
+const LOST: JobError = {
+  type: 'api_error',
+  message: 'The gateway that ran this job stopped before its end',
+}
+const TOO_LATE: JobError = {
+  type: 'timeout_error',
+  message: 'The job did not end before its deadline',
+}
+
+/** What time alone does. */
+export function advance(job: Job, now: number): Job {
+  if (!isOpen(job)) return job
+  if (job.deadlineAt <= now) return ended({ ...job, error: TOO_LATE }, 'expired', now)
+  if (job.run === null || job.run.until > now) return job
+  const known: Job = { ...job, error: LOST }
+  return job.attempts >= job.rules.attempts ? dead(known, now) : waiting(known, now)
+}
+
+/** Its end was told, to the last word; what was told of an earlier end says nothing of this one. */
+export const told = (job: Job, round: number): Job =>
+  isOpen(job) || job.round !== round ? job : { ...job, isTold: true, notice: NO_NOTICE }
+
+/** A message was sent for it. */
+export function noticed(job: Job, now: number): Job {
+  const { count } = job.notice
+  return { ...job, notice: { count: count + 1, until: now + pick(NOTICE_MS, count) } }
+}
+
+/** From the dead letters once more into the queue, as if it were new; anything else stays as it is. */
+export function redrive(job: Job, now: number): Job {
+  if (!job.isDead) return job
+  return {
+    ...waiting(job, now),
+    deadlineAt: now + job.rules.lifeMs,
+    attempts: 0,
+    refusals: 0,
+    lastToken: null,
+    endedAt: null,
+    isDead: false,
+    round: job.round + 1,
+    isTold: false,
+    removeAt: null,
+  }
+}
+
+/**
+ * When something is to be done for it although nobody asks: a message sent, a dead runner noticed, an end told, the job
+ * forgotten.
+ */
+export function wakeAt(job: Job): number {
+  if (job.status === 'queued') return Math.max(job.dueAt, job.notice.until)
+  if (job.run !== null) return job.run.until
+  return job.isTold ? (job.removeAt ?? Infinity) : job.notice.until
+}
+
+const waiting = (job: Job, dueAt: number): Job => ({
+  ...job,
+  status: 'queued',
+  run: null,
+  dueAt,
+  notice: NO_NOTICE,
+})
+
+const ended = (
+  job: Job,
+  status: Exclude<Job['status'], 'queued' | 'running'>,
+  now: number,
+): Job => ({
+  ...job,
+  status,
+  run: null,
+  endedAt: now,
+  isTold: false,
+  notice: NO_NOTICE,
+  removeAt: now + job.rules.resultTtlMs,
+})
+
+const dead = (job: Job, now: number): Job => ({
+  ...ended(job, 'failed', now),
+  isDead: true,
+  removeAt: now + DEAD_LETTER_LIFE_MS,
+})
+
+const pick = (list: readonly number[], at: number): number =>
+  list[Math.min(Math.max(0, at), list.length - 1)] ?? 0
