@@ -1,6 +1,6 @@
 // The one thin port to SQLite. `bun:sqlite` and `node:sqlite` (Deno, Node) both have this shape as they are, so a
 // doorway hands its runtime's own database over, and nothing wraps it.
-export type SqliteValue = string | number | null
+export type SqliteValue = string | number | null | Uint8Array
 
 export interface SqliteStatement {
   /** Every row; none for a statement that writes. */
