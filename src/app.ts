@@ -5,12 +5,14 @@ import { peppersOf } from './flows/hash-key.ts'
 import { createTokenSeal } from './flows/seal-token.ts'
 import { createIdentifier } from './flows/identify.ts'
 import { createCallReader } from './flows/read-call.ts'
+import { createJobTaker } from './flows/jobs/submit-job.ts'
 import { createTurnTaker } from './flows/take-turn.ts'
 import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
 import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
 import { admin } from './routes/admin/admin.ts'
 import { health } from './routes/health.ts'
+import { jobs } from './routes/jobs.ts'
 import { messages } from './routes/messages.ts'
 import { models } from './routes/models.ts'
 import { sessions } from './routes/sessions.ts'
@@ -27,6 +29,7 @@ export function createApp(services: Services) {
   const origins = createOriginCheck(services)
   const identify = createIdentifier(services, seal)
   const readCall = createCallReader(services, identify)
+  const takeJob = createJobTaker(services, identify)
   const takeTurn = createTurnTaker(services, identify)
   return new Hono<AppEnv>()
     .use(requestScope(services))
@@ -34,6 +37,7 @@ export function createApp(services: Services) {
     .route('/', health(services))
     .route('/v1', messages(services, readCall, takeTurn))
     .route('/v1', sessions(services, identify, takeTurn))
+    .route('/v1', jobs(services, identify, takeJob))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
     .route('/admin/v1', admin(services))

@@ -8,6 +8,8 @@ import { cloudflareAccountGates } from './adapters/cloudflare/account-gates.ts'
 import { cloudflareGateOperations } from './adapters/cloudflare/gate-operations.ts'
 import { openConnection } from './adapters/cloudflare/open-connection.ts'
 import { cloudflareAddress } from './adapters/cloudflare/address.ts'
+import { consumeJobs } from './adapters/cloudflare/consume-jobs.ts'
+import { cloudflareJobs } from './adapters/cloudflare/jobs.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { cloudflareLedgers } from './adapters/cloudflare/ledgers.ts'
@@ -18,14 +20,16 @@ import { upstashStores } from './adapters/upstash/stores.ts'
 import { logToConsole } from './adapters/console-log.ts'
 import { parseConfig } from './config.ts'
 import { openAccountDirectory } from './flows/account-directory.ts'
+import { createJobRunner } from './flows/jobs/run-job.ts'
 import type { Services } from './ports.ts'
 
 export { AccountGate } from '../durable-objects/account-gate.ts'
+export { TenantJobs } from '../durable-objects/tenant-jobs.ts'
 export { TenantLedger } from '../durable-objects/tenant-ledger.ts'
 export { TenantWebhooks } from '../durable-objects/tenant-webhooks.ts'
 
 const config = parseConfig(env)
-const { ACCOUNT_GATE, TENANT_LEDGER, TENANT_WEBHOOKS, DB } = env as Env
+const { ACCOUNT_GATE, TENANT_LEDGER, TENANT_WEBHOOKS, TENANT_JOBS, DB } = env as Env
 
 const gates = cloudflareAccountGates(ACCOUNT_GATE)
 const ledgers = cloudflareLedgers(TENANT_LEDGER, { log: logToConsole })
@@ -35,12 +39,17 @@ const accounts = openAccountDirectory(config, {
   log: logToConsole,
 })
 
+const jobs = cloudflareJobs({ namespace: TENANT_JOBS, db: DB, log: logToConsole })
+
 const services: Services = {
   config,
   accounts,
   keys: d1KeyStore(DB),
   gates,
   ledgers,
+  jobs,
+  jobRuns: jobs,
+  jobDesk: jobs,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
   ...upstashStores({ config, now: Date.now, log: logToConsole }),
   usage: d1UsageReader(DB, (tenant) => {
@@ -59,7 +68,9 @@ const services: Services = {
 }
 
 const app = createApp(services)
+const run = createJobRunner(services)
 
 export default {
   fetch: (request, bindings, context) => app.fetch(request, bindings, context),
+  queue: (batch) => consumeJobs(batch, { run, log: logToConsole }),
 } satisfies ExportedHandler<Env>

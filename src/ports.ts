@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
 import type { Ledgers } from './ports/ledgers.ts'
+import type { JobDesk, JobRuns, Jobs } from './ports/jobs.ts'
 import type { SessionStore } from './ports/sessions.ts'
 import type { Webhooks } from './ports/webhooks.ts'
 
@@ -138,6 +139,8 @@ export type LimitDecision =
       readonly kind: 'allowed'
       readonly windows: readonly LimitWindow[]
       readonly degraded: boolean
+      /** It was counted when it came, so nothing is given back. */
+      readonly isUncounted?: true
     }
   | LimitRefusal
 
@@ -203,6 +206,9 @@ export interface Services {
   readonly ledgers: Ledgers
   readonly operations: GateOperations
   readonly limits: RequestLimits
+  readonly jobs: Jobs
+  readonly jobRuns: JobRuns
+  readonly jobDesk: JobDesk
   readonly sessions: SessionStore
   readonly usage: UsageReader
   readonly admin: AdminStore

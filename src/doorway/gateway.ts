@@ -11,14 +11,16 @@ import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
 import { upstashStores } from '../adapters/upstash/stores.ts'
+import { sqliteJobs } from '../adapters/sqlite/jobs.ts'
 import { sqliteLedgers } from '../adapters/sqlite/ledgers.ts'
 import { sqliteWebhooks } from '../adapters/sqlite/webhooks.ts'
 import type { Config } from '../config.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
+import { createJobRunner, type JobRunner } from '../flows/jobs/run-job.ts'
 import { openAccountDirectory } from '../flows/account-directory.ts'
 import { peppersOf } from '../flows/hash-key.ts'
 import { createWebhookSecrets } from '../flows/webhooks/webhook-secrets.ts'
-import type { LogLine } from '../ports.ts'
+import type { LogLine, Services } from '../ports.ts'
 import { Deferred } from './deferred.ts'
 
 export interface ProcessGateway {
@@ -55,7 +57,10 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     log,
   })
   const addresses = new WeakMap<Request, string>()
-  const app = createApp({
+  // Jobs are run by what is made of them below.
+  let runJob: JobRunner = () => Promise.resolve()
+  const jobs = sqliteJobs(db, { now: Date.now, log, run: (message) => runJob(message) })
+  const services: Services = {
     config,
     accounts: openAccountDirectory(config, {
       store: sqlAccountStore(sqliteSessions(db)),
@@ -65,6 +70,9 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     keys: sqliteKeyStore(db),
     gates,
     ledgers,
+    jobs,
+    jobRuns: jobs,
+    jobDesk: jobs,
     operations: gates,
     ...upstashStores({ config, now: Date.now, log }),
     usage: ledgers,
@@ -75,7 +83,9 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     now: Date.now,
     random: Math.random,
     log,
-  })
+  }
+  const app = createApp(services)
+  runJob = createJobRunner(services)
   const deferred = new Deferred((error) => log({ event: 'deferred_failed', error: String(error) }))
   const context = {
     waitUntil: (work: Promise<unknown>) => deferred.add(work),
@@ -93,8 +103,12 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     },
     drain: () => {
       draining = true
+      jobs.stop()
     },
-    settled: () => deferred.settled(),
+    settled: async () => {
+      await jobs.settled()
+      await deferred.settled()
+    },
     close: () => {
       gates.stop()
       webhooks.close()

@@ -15,10 +15,11 @@ import { answerAloud, mayWaitLong } from './wait-aloud.ts'
 
 export const answerCall = (services: Services, call: Call): Promise<Response> =>
   mayWaitLong(services, call)
-    ? answerAloud(services, call, (heard) => answerInSilence(services, heard))
-    : answerInSilence(services, call)
+    ? answerAloud(services, call, (heard) => answerSilently(services, heard))
+    : answerSilently(services, call)
 
-async function answerInSilence(services: Services, call: Call): Promise<Response> {
+/** With no word to the caller before the answer's own. */
+export async function answerSilently(services: Services, call: Call): Promise<Response> {
   // Held open from the start: a caller's reset ends the request's context at once, and with it whatever would have
   // given the lease back, unless something is still waited for.
   const over = Promise.withResolvers<void>()

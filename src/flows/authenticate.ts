@@ -151,7 +151,8 @@ async function findIn(
   return known.find(keyId, defer).catch(() => 'unavailable' as const)
 }
 
-function letIn(key: StoredKey, now: number, token?: TokenGrant): AuthResult {
+/** What is known of a stored key at this moment, and of a token of it whose signature was checked. */
+export function letIn(key: StoredKey, now: number, token?: TokenGrant): AuthResult {
   const reason = refusalOf(key, now)
   if (reason !== null) return refused(reason)
   const caller = toCaller(key)

@@ -47,7 +47,8 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   call.scope.timing.storeMs ??= services.now() - startedAt
   const reservation = await reserving
   const giveBack = (): void => {
-    if (decision.kind === 'allowed') call.scope.defer(services.limits.refund(call.caller))
+    if (decision.kind === 'allowed' && decision.isUncounted !== true)
+      call.scope.defer(services.limits.refund(call.caller))
     call.tab?.release()
   }
   const refusal = judgeTenant(services, call, decision, reservation)

@@ -38,6 +38,8 @@ const EXPOSED_HEADERS = [
   'sluice-turn',
   'sluice-reason',
   'cache-status',
+  'preference-applied',
+  'location',
   'age',
   'ratelimit-policy',
   'ratelimit',

@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
 import { answerCall } from '../flows/answer-call.ts'
+import { answerOrTake } from '../flows/jobs/take-as-job.ts'
 import type { CallReader } from '../flows/read-call.ts'
 import type { CallKind } from '../flows/call.ts'
 import type { TurnTaker } from '../flows/take-turn.ts'
@@ -10,10 +11,12 @@ import type { Services } from '../ports.ts'
 export const messages = (services: Services, readCall: CallReader, takeTurn: TurnTaker) => {
   const answer = (kind: CallKind) => async (c: Context<AppEnv>) =>
     answerCall(services, await readCall(kind, c.req.raw, c.get('scope')))
+  const answerMessage = async (c: Context<AppEnv>) =>
+    answerOrTake(services, c.req.raw, await readCall('messages', c.req.raw, c.get('scope')))
   return new Hono<AppEnv>()
     .post('/messages', (c) =>
       c.req.header('sluice-session') === undefined
-        ? answer('messages')(c)
+        ? answerMessage(c)
         : takeTurn('messages', c.req.raw, c.get('scope')),
     )
     .post('/messages/count_tokens', answer('count_tokens'))

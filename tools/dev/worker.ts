@@ -47,8 +47,22 @@ export async function startWorker(bundle: Bundle, options: WorkerOptions): Promi
 
 type LegacyOptions = Parameters<typeof convertV4MiniflareOptions>[0]
 interface WranglerOptions {
-  readonly workerOptions: { readonly bindings?: Readonly<Record<string, unknown>> }
+  readonly workerOptions: {
+    readonly bindings?: Readonly<Record<string, unknown>>
+    readonly queueConsumers?: Readonly<Record<string, object>>
+  }
 }
+
+/** Miniflare hands a queue's next batch over when the one before is done: one large batch stands for many consumers. */
+const BATCH_HERE = 25
+
+const withLargeBatches = ({ queueConsumers = {} }: WranglerOptions['workerOptions']) =>
+  Object.fromEntries(
+    Object.entries(queueConsumers).map(([queue, consumer]) => [
+      queue,
+      { ...consumer, maxBatchSize: BATCH_HERE },
+    ]),
+  )
 
 function miniflareOptions(bundle: Bundle, options: WorkerOptions): MiniflareOptions {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(
@@ -66,6 +80,7 @@ function miniflareOptions(bundle: Bundle, options: WorkerOptions): MiniflareOpti
         ...workerOptions,
         name: 'sluice',
         modules: [{ type: 'ESModule', path: 'index.js', contents: bundle.script }],
+        queueConsumers: withLargeBatches(workerOptions),
         bindings: { ...workerOptions.bindings, ...options.bindings },
         unsafeDirectSockets: options.direct ? [{ host, port }] : [],
       },

@@ -2,12 +2,14 @@
 // answer in time, is a store that is not available.
 import type { TenantJobs } from '../../../durable-objects/tenant-jobs.ts'
 import { GatewayError } from '../../core/errors.ts'
+import type { LogLine } from '../../ports.ts'
 import type { JobDesk, JobRuns, Jobs } from '../../ports/jobs.ts'
 import { mergeDead, sumLanes } from '../jobs/dead-letters.ts'
 import { jobsOver } from '../jobs/jobs-over.ts'
 import type { JobsPlace } from '../jobs/jobs-place.ts'
 import { separateWaits } from '../separate-waits.ts'
 
+type Unreachable = (cause: unknown) => never
 type JobsStub = DurableObjectStub<TenantJobs>
 export type JobsNamespace = Pick<DurableObjectNamespace<TenantJobs>, 'getByName'>
 
@@ -15,11 +17,21 @@ const TIMEOUT_MS = 10_000
 /** Objects that an operator's question goes to at a time. */
 const ASKED_AT_ONCE = 20
 
-export const cloudflareJobs = (
-  namespace: JobsNamespace,
-  db: Pick<D1Database, 'prepare'>,
-): Jobs & JobRuns & JobDesk => {
-  const placeOf = (tenant: string): JobsPlace => stubPlace(() => namespace.getByName(tenant))
+export interface CloudflareJobsOptions {
+  readonly namespace: JobsNamespace
+  readonly db: Pick<D1Database, 'prepare'>
+  readonly log: (line: LogLine) => void
+}
+
+export function cloudflareJobs(options: CloudflareJobsOptions): Jobs & JobRuns & JobDesk {
+  const { namespace, db, log } = options
+  const unreachable: Unreachable = (cause) => {
+    log({ event: 'jobs_unreachable', error: String(cause) })
+    const message = "The store of this tenant's jobs cannot be reached"
+    throw new GatewayError('store_unavailable', message, { cause })
+  }
+  const placeOf = (tenant: string): JobsPlace =>
+    stubPlace(() => namespace.getByName(tenant), unreachable)
   const everyTenant = async (): Promise<readonly string[]> => {
     const { results } = await db
       .prepare('SELECT tenant FROM job_tenants ORDER BY tenant')
@@ -51,7 +63,7 @@ export const cloudflareJobs = (
 }
 
 /** A stub belongs to the request that made it, and is broken for good after an exception: one for each call. */
-function stubPlace(open: () => JobsStub): JobsPlace {
+function stubPlace(open: () => JobsStub, unreachable: Unreachable): JobsPlace {
   const call = async <T>(ask: (stub: JobsStub) => Promise<T>, withinMs = TIMEOUT_MS): Promise<T> =>
     separateWaits.within(withinMs, ask(open())).catch(unreachable)
   return {
@@ -71,10 +83,4 @@ function stubPlace(open: () => JobsStub): JobsPlace {
     redrive: (ids) => call(async (stub) => stub.redrive(ids)),
     purge: (ids) => call(async (stub) => stub.purge(ids)),
   }
-}
-
-function unreachable(cause: unknown): never {
-  throw new GatewayError('store_unavailable', "The store of this tenant's jobs cannot be reached", {
-    cause,
-  })
 }

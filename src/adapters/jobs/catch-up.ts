@@ -12,7 +12,7 @@ export interface Kept {
   readonly store: JobStore
   readonly pieces: JobPieces
   readonly keys: JobKeys
-  keep(stored: StoredJob, job: Job): StoredJob
+  readonly keep: (stored: StoredJob, job: Job) => StoredJob
 }
 
 export const LANES: readonly Lane[] = ['high', 'normal', 'low']

@@ -120,18 +120,17 @@ export class JobStore {
 
   /** What waits for room in its lane needs no clock: room comes with an event. */
   nextWakeAt(now: number): number | null {
-    const [row] = this.#rows(
-      `SELECT min(at) AS at FROM (
-         SELECT min(wake_at) AS at FROM jobs WHERE tenant = ?1 AND wake_at > ?2
-         UNION ALL SELECT min(deadline_at) FROM jobs WHERE tenant = ?1 AND deadline_at IS NOT NULL
-         UNION ALL SELECT min(wake_at) FROM jobs WHERE tenant = ?1 AND wake_at <= ?2 AND deadline_at IS NULL
-         UNION ALL SELECT min(wake_at) FROM jobs WHERE tenant = ?1 AND status = 'running'
-         UNION ALL SELECT min(until) FROM job_uploads WHERE tenant = ?1
-         UNION ALL SELECT min(until) FROM job_keys WHERE tenant = ?1)`,
+    const [row = {}] = this.#rows(
+      `SELECT (SELECT min(wake_at) FROM jobs WHERE tenant = ?1 AND wake_at > ?2) AS later,
+         (SELECT min(wake_at) FROM jobs WHERE tenant = ?1 AND status = 'running') AS running,
+         (SELECT min(wake_at) FROM jobs WHERE tenant = ?1 AND wake_at <= ?2 AND deadline_at IS NULL) AS ended,
+         (SELECT min(deadline_at) FROM jobs WHERE tenant = ?1 AND deadline_at IS NOT NULL) AS deadline,
+         (SELECT min(until) FROM job_uploads WHERE tenant = ?1) AS upload,
+         (SELECT min(until) FROM job_keys WHERE tenant = ?1) AS used`,
       now,
     )
-    const at = row?.['at']
-    return typeof at === 'number' ? at : null
+    const moments = Object.values(row).flatMap((at) => (typeof at === 'number' ? [at] : []))
+    return moments.length === 0 ? null : Math.min(...moments)
   }
 
   forgetOld(now: number): void {

@@ -46,12 +46,12 @@ export interface JobsHostOptions {
   readonly tenant: string
   readonly sql: JobSql
   /** All of it or nothing. */
-  transact(work: () => void): void
-  now(): number
+  readonly transact: (work: () => void) => void
+  readonly now: () => number
   /** For these jobs a message is to be sent: it may get lost. */
-  send(outbox: Outbox): void
+  readonly send: (outbox: Outbox) => void
   /** Calls `tick` at this moment, whatever comes before. */
-  wakeAt(at: number | null): void
+  readonly wakeAt: (at: number | null) => void
 }
 
 const KEY_LIFE_MS = 86_400_000

@@ -86,7 +86,7 @@ export type RunEnd =
       readonly kind: 'failed'
       readonly error: JobError
       /** `retry`: another attempt, as far as there are any; `final`: its own fault; `dead`: for the dead letters. */
-      readonly then: 'retry' | 'final' | 'dead'
+      readonly next: 'retry' | 'final' | 'dead'
       readonly retryAfterMs: number | null
     }
 

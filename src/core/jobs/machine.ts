@@ -107,8 +107,8 @@ function refused(job: Job, end: Extract<RunEnd, { kind: 'refused' }>, now: numbe
 
 function failed(job: Job, end: Extract<RunEnd, { kind: 'failed' }>, now: number): Job {
   const known: Job = { ...job, error: end.error, refusals: 0 }
-  if (end.then === 'final') return ended(known, 'failed', now)
-  if (end.then === 'dead' || job.attempts >= job.rules.attempts) return dead(known, now)
+  if (end.next === 'final') return ended(known, 'failed', now)
+  if (end.next === 'dead' || job.attempts >= job.rules.attempts) return dead(known, now)
   const delayMs = Math.max(pick(job.rules.backoffMs, job.attempts - 1), end.retryAfterMs ?? 0)
   return waiting(known, now + delayMs)
 }

@@ -33,6 +33,7 @@ import { type RedisBridge, startRedisBridge } from '../../../tools/redis/server.
 import { type RunningSimulator, startSimulator } from '../../../tools/simulator/server.ts'
 import { callerWith } from '../../support/callers.ts'
 import { MODEL } from '../../support/claude-call.ts'
+import { noJobs } from '../../support/no-jobs.ts'
 
 const PEPPER = 'p'.repeat(32)
 /** A call tells nobody anything. */
@@ -102,6 +103,7 @@ async function services(): Promise<Services> {
     operations: objects,
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     sessions: noSessions,
+    ...noJobs,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     webhooks: noWebhooks,
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },

@@ -26,7 +26,7 @@ const fresh = (change: Partial<JobRules> = {}): Job =>
   newJob({ id: 'job_1', lane: 'low', mode: 'realtime', rules: { ...rules, ...change } }, 0)
 const by = (token: string) => ({ token, leaseMs: LEASE_MS })
 const error = { type: 'api_error', message: 'no' }
-const broke: RunEnd = { kind: 'failed', error, then: 'retry', retryAfterMs: null }
+const broke: RunEnd = { kind: 'failed', error, next: 'retry', retryAfterMs: null }
 const full: RunEnd = { kind: 'refused', error, retryAfterMs: 2_500 }
 const answered: RunEnd = { kind: 'succeeded', costNanoUsd: 7 }
 const begun = (job: Job, token: string, now: number): Job => {
@@ -72,7 +72,7 @@ describe('a job', () => {
   })
 
   test('fails at once, and for good, by its own fault', () => {
-    const job = finish(begun(fresh(), 'a', 0), 'a', { ...broke, then: 'final' }, 1)
+    const job = finish(begun(fresh(), 'a', 0), 'a', { ...broke, next: 'final' }, 1)
     expect(job).toMatchObject({ status: 'failed', isDead: false })
     expect(redrive(job, 2)).toBe(job)
   })
@@ -176,7 +176,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc
     .tuple(
-      fc.constantFrom<RunEnd>(answered, broke, full, { ...broke, then: 'dead' }),
+      fc.constantFrom<RunEnd>(answered, broke, full, { ...broke, next: 'dead' }),
       fc.nat({ max: 5 }),
     )
     .map(([end, which]) => settle(end, which)),
