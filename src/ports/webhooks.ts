@@ -9,7 +9,7 @@ export interface Webhooks {
   /** The same for a job that came to its end. */
   jobEnded(job: EndedJob): Promise<void>
   /** How far the news of a job's end is; null: nobody is told. Throws when that cannot be asked. */
-  deliveryOfJob(tenant: string, jobId: string): Promise<Delivery | null>
+  deliveryOfJob(tenant: string, jobId: string, round?: number): Promise<Delivery | null>
   /** At once, with the schedule anew, at an address that was disabled too. False: there is none with this id. */
   redeliver(owner: string, id: string): Promise<boolean>
 }

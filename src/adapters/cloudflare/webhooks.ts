@@ -29,8 +29,8 @@ export function cloudflareWebhooks(namespace: WebhookNamespace): Webhooks {
   return {
     tell,
     jobEnded: (job) => tell(jobEndedEvent(job)),
-    deliveryOfJob: (tenant, jobId) =>
-      ask(tenant, async (stub) => stub.standing(tenant, jobKey(jobId))),
+    deliveryOfJob: (tenant, jobId, round) =>
+      ask(tenant, async (stub) => stub.standing(tenant, jobKey(jobId, round))),
     redeliver: (owner, id) => ask(owner, async (stub) => stub.redeliver(owner, id)),
   }
 }

@@ -100,8 +100,8 @@ export function sqliteWebhooks(db: SqliteDatabase, options: SqliteWebhooksOption
   return {
     tell,
     jobEnded: (job) => tell(jobEndedEvent(job)),
-    deliveryOfJob: async (tenant, jobId) =>
-      hostOf(tenant).find(await nameWebhook(tenant, jobKey(jobId))),
+    deliveryOfJob: async (tenant, jobId, round) =>
+      hostOf(tenant).find(await nameWebhook(tenant, jobKey(jobId, round))),
     async redeliver(owner, id) {
       const found = hostOf(owner).redeliver(id)
       wake()

@@ -22,6 +22,8 @@ export interface WebhookEvent {
 export interface EndedJob {
   readonly tenant: string
   readonly id: string
+  /** A job that was redriven ends again: that is another event. */
+  readonly round?: number
   readonly status: 'succeeded' | 'failed' | 'canceled' | 'expired'
   readonly endedAt: number
   /** The job's own; null: it named none. */
@@ -31,10 +33,11 @@ export interface EndedJob {
 }
 
 /** `job.succeeded`, `job.failed`, `job.canceled`, `job.expired`. */
-export const jobEndedEvent = ({ tenant, id, status, endedAt, url, shown }: EndedJob) =>
-  event({ owner: tenant, key: jobKey(id), type: `job.${status}`, at: endedAt, url }, shown)
+export const jobEndedEvent = ({ tenant, id, round, status, endedAt, url, shown }: EndedJob) =>
+  event({ owner: tenant, key: jobKey(id, round), type: `job.${status}`, at: endedAt, url }, shown)
 
-export const jobKey = (id: string): string => `job ${id}`
+export const jobKey = (id: string, round = 0): string =>
+  round === 0 ? `job ${id}` : `job ${id} ${round}`
 
 /** `account.opened`, `account.closed`; null: the entry says nothing of a door, or of one that stays shut. */
 export function doorEvent(account: string, seq: number, entry: TimelineEntry): WebhookEvent | null {

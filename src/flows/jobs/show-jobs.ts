@@ -1,5 +1,4 @@
 // Jobs as their owners see them: listed, read with what came of them, canceled.
-import { showTime, showTimeOrNull } from '../../core/admin/times.ts'
 import { fieldOf, fieldsIn, printFields } from '../../core/conversation/json-parts.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { JobStatus } from '../../core/jobs/job.ts'
@@ -8,6 +7,7 @@ import type { JobFilter, StoredJob } from '../../ports/jobs.ts'
 import { expectOnly, parsePage, renderList } from '../admin/pages.ts'
 import type { RequestScope } from '../call.ts'
 import { ownerOf } from '../session-access.ts'
+import { showDeliveryOf, showJob } from './show-job.ts'
 import { tellEnd } from './tell-end.ts'
 
 type Query = Readonly<Record<string, string>>
@@ -76,8 +76,14 @@ async function findJob({ jobs }: Services, caller: Caller, id: string): Promise<
 const unknownJob = (id: string): GatewayError =>
   new GatewayError('not_found', `There is no job ${id.slice(0, 64)}`)
 
-async function printJob({ jobs }: Services, stored: StoredJob): Promise<string> {
-  const fields = Object.entries(showJob(stored)).map(([name, value]) => ({
+async function printJob({ jobs, webhooks }: Services, stored: StoredJob): Promise<string> {
+  const { job, facts } = stored
+  const delivering =
+    job.endedAt === null ? null : webhooks.deliveryOfJob(facts.tenant, job.id, job.round)
+  // What became of it is worth more than who was told.
+  const delivery = (await delivering?.catch(() => null)) ?? null
+  const shown = { ...showJob(stored), ...showDeliveryOf(stored, delivery) }
+  const fields = Object.entries(shown).map(([name, value]) => ({
     name,
     value: JSON.stringify(value),
   }))
@@ -89,30 +95,4 @@ async function printJob({ jobs }: Services, stored: StoredJob): Promise<string> 
     { name: 'result', value: result },
     ...(usage === undefined ? [] : [{ name: 'usage', value: usage }]),
   ])
-}
-
-/** Without its result. */
-export function showJob({ job, facts }: StoredJob): Readonly<Record<string, unknown>> {
-  const hasFailed = job.status === 'failed' || job.status === 'expired'
-  const isOpen = job.endedAt === null
-  return {
-    id: job.id,
-    status: job.status,
-    lane: job.lane,
-    mode: job.mode,
-    model: facts.model,
-    created_at: showTime(job.createdAt),
-    started_at: showTimeOrNull(job.run?.startedAt ?? null),
-    next_attempt_at: job.status === 'queued' ? showTime(job.dueAt) : null,
-    ended_at: showTimeOrNull(job.endedAt),
-    deadline_at: showTime(job.deadlineAt),
-    expires_at: showTimeOrNull(job.removeAt),
-    attempts: job.attempts,
-    ...(hasFailed && job.error !== null ? { error: job.error } : {}),
-    // Why it is not done yet.
-    ...(isOpen && job.error !== null ? { last_error: job.error } : {}),
-    cost_usd: job.costNanoUsd / 1e9,
-    metadata: facts.metadata === null ? null : (JSON.parse(facts.metadata) as unknown),
-    webhook: facts.webhookUrl === null ? null : { url: facts.webhookUrl },
-  }
 }

@@ -12,6 +12,7 @@ import type { Identifier } from '../identify.ts'
 import { limitHeaders } from '../limit-headers.ts'
 import { describeCall, readJsonBody } from '../read-call.ts'
 import { limitError } from '../refuse-limit.ts'
+import { checkWebhookAddress } from '../webhooks/check-address.ts'
 import { ownerOf } from '../session-access.ts'
 import { type AskedJob, readAskedJob } from './read-job.ts'
 
@@ -29,6 +30,11 @@ export const createJobTaker =
     const caller = await identify(request, scope)
     const bytes = await readJsonBody(services, request)
     const asked = readAskedJob(bytes)
+    const webhookUrl = asked.body.webhook?.url ?? null
+    if (webhookUrl !== null) {
+      const { allowedOrigins } = services.config.webhooks
+      checkWebhookAddress(webhookUrl, { field: 'webhook.url', allowedOrigins })
+    }
     const call = callOf(services, { request, scope, caller, asked })
     const { body } = asked
     return submitJob(services, call, {
@@ -37,7 +43,7 @@ export const createJobTaker =
       lane: body.lane ?? call.lane,
       mode: body.mode ?? 'realtime',
       lifeMs: body.deadline_seconds === undefined ? null : (body.deadline_seconds ?? 0) * 1000,
-      webhookUrl: body.webhook?.url ?? null,
+      webhookUrl,
       metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
     })
   }

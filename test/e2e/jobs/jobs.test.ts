@@ -1,4 +1,6 @@
 // Jobs from outside: taken, run in their lane, ended once, read back as Claude answered.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
@@ -7,10 +9,21 @@ import { addTenant } from '../../support/tenants.ts'
 
 let gateway: TestGateway
 let jobs: ReturnType<typeof jobClient>
+let receiver: Server
+const received: { id: string; body: { type: string; data: ShownJob } }[] = []
 const journal = (tag: string) => gateway.simulator.journal.list({ tag })
 const arrived = (tag: string) => gateway.simulator.journal.wait({ tag, state: 'arrived' })
 
 beforeAll(async () => {
+  receiver = createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      received.push({ id: String(request.headers['webhook-id']), body: JSON.parse(text) })
+      response.writeHead(204).end()
+    })
+  })
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
   gateway = await startTestGateway({
     settings: {
       SLUICE_JOB_ATTEMPTS: 3,
@@ -18,13 +31,19 @@ beforeAll(async () => {
       SLUICE_JOB_TIMEOUT_MS: 2_000,
       SLUICE_LEASE_TTL_MS: 6_000,
       SLUICE_LEASE_RENEW_MS: 1_000,
+      SLUICE_WEBHOOK_ALLOW: receiverUrl(),
       SLUICE_BREAKER_MIN_CALLS: 10_000,
       SLUICE_BREAKER_CONSECUTIVE: 10_000,
     },
   })
   jobs = jobClient(gateway.url, gateway.keys.enterprise)
 })
-afterAll(() => gateway.stop())
+afterAll(async () => {
+  await gateway.stop()
+  receiver.close()
+})
+
+const receiverUrl = (): string => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`
 
 const takenAs = async (options: Parameters<typeof jobs.send>[0]): Promise<string> => {
   const { status, body } = await jobs.send(options)
@@ -123,6 +142,26 @@ describe('a job', () => {
       status: 'expired',
       error: { type: 'timeout_error' },
     })
+  })
+
+  test('tells its end to its webhook, once, and shows that it did', async () => {
+    const url = `${receiverUrl()}/ended`
+    const id = await takenAs({ tag: 'hook', fields: { webhook: { url } } })
+    const told = await eventually(
+      async () => (await jobs.read(id))['webhook'],
+      (webhook) => Reflect.get(Object(webhook), 'state') === 'succeeded',
+      { withinMs: 10_000, everyMs: 50 },
+    )
+    const mine = received.filter(({ body }) => body.data.id === id)
+    expect(mine).toMatchObject([
+      { body: { type: 'job.succeeded', data: { id, status: 'succeeded', attempts: 1 } } },
+    ])
+    expect(told).toMatchObject({ url, id: mine[0]?.id, attempts: 1 })
+    const refused = await jobs.send({ fields: { webhook: { url: 'https://127.0.0.1/x' } } })
+    expect([refused.status, refused.headers.get('sluice-reason')]).toEqual([
+      400,
+      'webhook_url_refused',
+    ])
   })
 
   test('is another tenant nothing, and not in its list', async () => {
