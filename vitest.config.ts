@@ -1,5 +1,5 @@
 // One config, one project for each place where tests run. `unit` is pure Node; `contract` runs the adapters'
-// suites; `workerd` runs the shells inside workerd; `e2e` drives the whole gateway over HTTP.
+// suites; `workerd` runs the shells inside workerd; `commands` starts and stops what npm starts; `e2e` drives the whole gateway over HTTP.
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
@@ -41,6 +41,14 @@ export default defineConfig({
           include: ['test/runtimes/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'commands',
+          include: ['test/commands/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
