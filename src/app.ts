@@ -1,5 +1,6 @@
 // The floor plan: everything that a request passes, in order.
 import { Hono } from 'hono'
+import { AnswerCache } from './flows/caching/answer-cache.ts'
 import { createOriginCheck } from './flows/check-origin.ts'
 import { peppersOf } from './flows/hash-key.ts'
 import { createTokenSeal } from './flows/seal-token.ts'
@@ -31,11 +32,12 @@ export function createApp(services: Services) {
   const readCall = createCallReader(services, identify)
   const takeJob = createJobTaker(services, identify)
   const takeTurn = createTurnTaker(services, identify)
+  const cache = new AnswerCache(services)
   return new Hono<AppEnv>()
     .use(requestScope(services))
     .use('/v1/*', cors(origins))
     .route('/', health(services))
-    .route('/v1', messages(services, readCall, takeTurn))
+    .route('/v1', messages(services, { readCall, takeTurn, cache }))
     .route('/v1', sessions(services, identify, takeTurn))
     .route('/v1', jobs(services, identify, takeJob))
     .route('/v1', models(services, readCall))

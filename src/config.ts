@@ -21,7 +21,7 @@ export interface Config {
   readonly retry: RetrySettings
   readonly redis: RedisSettings | null
   readonly session: { readonly ttlSeconds: number; readonly maxBytes: number }
-  readonly cache: { readonly ttlSeconds: number; readonly maxBytes: number }
+  readonly cache: CacheSettings
   readonly jobs: JobSettings
   readonly webhooks: WebhookSettings
 }
@@ -63,6 +63,14 @@ export interface RedisSettings {
   readonly url: string
   readonly token: string
   readonly timeoutMs: number
+}
+
+export interface CacheSettings {
+  readonly ttlSeconds: number
+  /** The largest answer that is kept. */
+  readonly maxBytes: number
+  /** What each isolate holds itself. */
+  readonly memoryBytes: number
 }
 
 export interface JobSettings {
@@ -122,6 +130,7 @@ function toConfig(settings: Settings, accounts: readonly Account[]): Config {
     cache: {
       ttlSeconds: settings.SLUICE_CACHE_TTL_SECONDS,
       maxBytes: settings.SLUICE_CACHE_MAX_BYTES,
+      memoryBytes: settings.SLUICE_CACHE_MEMORY_BYTES,
     },
     gate: toGate(settings),
     prefixWaitMs: settings.SLUICE_PREFIX_WAIT_MS,

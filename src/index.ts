@@ -10,6 +10,7 @@ import { openConnection } from './adapters/cloudflare/open-connection.ts'
 import { cloudflareAddress } from './adapters/cloudflare/address.ts'
 import { consumeJobs } from './adapters/cloudflare/consume-jobs.ts'
 import { cloudflareJobs } from './adapters/cloudflare/jobs.ts'
+import { cloudflareColoAnswers } from './adapters/cloudflare/colo-answers.ts'
 import { d1KeyStore } from './adapters/cloudflare/key-store.ts'
 import { d1Sessions } from './adapters/cloudflare/sql-session.ts'
 import { cloudflareLedgers } from './adapters/cloudflare/ledgers.ts'
@@ -56,6 +57,7 @@ const services: Services = {
     void ledgers.flush(tenant).catch(() => {})
     return TENANT_LEDGER.getByName(tenant)
   }),
+  colo: cloudflareColoAnswers(caches),
   admin: sqlAdminStore(d1Sessions(DB)),
   webhooks: cloudflareWebhooks(TENANT_WEBHOOKS),
   upstream: anthropicUpstream({ openConnection }),

@@ -8,6 +8,7 @@ import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
 import type { Ledgers } from './ports/ledgers.ts'
 import type { JobDesk, JobRuns, Jobs } from './ports/jobs.ts'
+import type { AnswerStore, ColoAnswers } from './ports/answers.ts'
 import type { SessionStore } from './ports/sessions.ts'
 import type { Webhooks } from './ports/webhooks.ts'
 
@@ -38,6 +39,8 @@ export interface Caller {
   readonly address?: string | null
   /** Where Claude may be asked to keep a prefix without the caller's word. */
   readonly autoPromptCache: 'off' | 'sessions' | 'all'
+  /** For how long its tenant has answers cached that do not say; absent or null: only requests that ask are cached. */
+  readonly cacheTtlSeconds?: number | null
   /** What binds it further, where it came with a browser token of its key. */
   readonly token?: TokenGrant
 }
@@ -210,6 +213,9 @@ export interface Services {
   readonly jobRuns: JobRuns
   readonly jobDesk: JobDesk
   readonly sessions: SessionStore
+  readonly answers: AnswerStore
+  /** The data centre's own cache, where there is one. */
+  readonly colo?: ColoAnswers
   readonly usage: UsageReader
   readonly admin: AdminStore
   readonly webhooks: Webhooks

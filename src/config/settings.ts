@@ -17,6 +17,8 @@ const MAX_COUNT = 1_000_000
 const MAX_TTL_SECONDS = 31_536_000
 /** Upstash takes requests up to 10 MB. */
 const MAX_STORED_BYTES = 10_000_000
+/** An isolate has 128 MB for all that it does. */
+const MAX_MEMORY_BYTES = 67_108_864
 /** A queue delays a message 12 hours and retries it 100 times at most; a consumer runs for 15 minutes. */
 const MAX_QUEUE_DELAY_SECONDS = 43_200
 const MAX_QUEUE_ATTEMPTS = 100
@@ -65,6 +67,7 @@ export const SETTINGS = {
   SLUICE_SESSION_MAX_BYTES: z._default(integer(1, MAX_STORED_BYTES), 524_288),
   SLUICE_CACHE_TTL_SECONDS: z._default(integer(1, MAX_TTL_SECONDS), 3_600),
   SLUICE_CACHE_MAX_BYTES: z._default(integer(1, MAX_STORED_BYTES), 1_048_576),
+  SLUICE_CACHE_MEMORY_BYTES: z._default(integer(0, MAX_MEMORY_BYTES), 16_777_216),
 
   SLUICE_REDIS_TIMEOUT_MS: ms(250),
   SLUICE_KEY_CACHE_MS: ms(5_000, 0),

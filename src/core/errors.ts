@@ -80,6 +80,8 @@ export const refusals = {
   gate_unavailable: busy,
   ledger_unavailable: busy,
   upstream_timeout: row(504, 'timeout_error', false),
+  // Asked for with `only-if-cached`: RFC 9111 says 504.
+  not_cached: row(504, 'timeout_error', false),
   upstream_overloaded: row(529, 'overloaded_error', false),
 } as const satisfies Record<string, Row>
 

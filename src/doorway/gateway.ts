@@ -3,6 +3,7 @@
 import { createApp } from '../app.ts'
 import { anthropicUpstream } from '../adapters/anthropic/upstream.ts'
 import { memoryAccountGates } from '../adapters/memory/account-gates.ts'
+import { memoryAnswerStore } from '../adapters/memory/answer-store.ts'
 import { openConnection } from '../adapters/node/open-connection.ts'
 import { pinnedWebhookSender } from '../adapters/node/webhook-sender.ts'
 import { sqlAccountStore } from '../adapters/sql/account-store.ts'
@@ -75,6 +76,8 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     jobDesk: jobs,
     operations: gates,
     ...upstashStores({ config, now: Date.now, log }),
+    // One process needs no Redis to agree with itself.
+    ...(config.redis === null ? { answers: memoryAnswerStore({ now: Date.now }) } : {}),
     usage: ledgers,
     admin: sqlAdminStore(sqliteSessions(db)),
     webhooks,

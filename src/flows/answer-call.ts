@@ -55,6 +55,7 @@ async function attemptFrom(services: Services, asked: Call, entered: Entered): P
       attempt,
       queuedMs,
       limits: entered.limits,
+      cacheStatus: call.cacheStatus ?? null,
       isDowngraded: entered.call !== asked,
     }
     const sentAt = services.now()

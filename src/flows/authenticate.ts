@@ -175,7 +175,17 @@ function refusalOf(key: StoredKey, now: number): KeyRefusal | null {
 
 function toCaller(key: StoredKey): Caller {
   const { tenant, keyId, tier, models, origins, limitsFail, ips, autoPromptCache } = key
-  return { tenant, keyId, tier, models, origins, limitsFail, ips, autoPromptCache }
+  return {
+    tenant,
+    keyId,
+    tier,
+    models,
+    origins,
+    limitsFail,
+    ips,
+    autoPromptCache,
+    ...(key.cacheTtlSeconds === undefined ? {} : { cacheTtlSeconds: key.cacheTtlSeconds }),
+  }
 }
 
 function refused(reason: KeyRefusal): AuthResult {

@@ -80,6 +80,8 @@ export interface Call {
   readonly lastAccount: string | null
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
   readonly isClientRetry: boolean
+  /** `cache-status` of its answer; absent: its route has none. */
+  readonly cacheStatus?: string
   /** What the request limits said, where they were asked together with something else; null: to be asked. */
   readonly limits: LimitDecision | null
   /** Its account with its tenant's ledger; null: it costs nothing. */

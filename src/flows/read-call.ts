@@ -1,6 +1,7 @@
 // Turns a request into a call that may be made: who calls, what for, and whether this key may. Throws the refusal
 // otherwise. Nothing is sent yet, and no store is asked on a warm path.
 import type { Lane } from '../core/admission/admission.ts'
+import { CACHE_STATUS } from '../core/caching/cache-status.ts'
 import { isForwardedRequestHeader } from '../core/answering/header-policy.ts'
 import { mayUseModel } from '../core/keys/allowed-models.ts'
 import { type MessageFacts, scanMessageRequest } from '../core/answering/message-request.ts'
@@ -81,6 +82,7 @@ export function describeCall(services: Services, source: CallSource): Call {
     lastAccount: null,
     isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     limits: null,
+    ...(kind === 'messages' ? { cacheStatus: CACHE_STATUS.bypass } : {}),
   }
   const costs = kind === 'messages' || kind === 'chat_completions'
   return { ...call, tab: costs ? new Tab(services, call) : null }

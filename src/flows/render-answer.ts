@@ -17,6 +17,7 @@ export interface AnswerFacts {
   readonly attempt: number
   readonly queuedMs: number
   readonly limits: Readonly<Record<string, string>>
+  readonly cacheStatus: string | null
   /** The tier's cheaper model answers. */
   readonly isDowngraded: boolean
 }
@@ -95,6 +96,7 @@ const ownHeaders = (facts: AnswerFacts): Record<string, string> => ({
   'sluice-account': facts.account,
   'sluice-attempts': String(facts.attempt),
   'sluice-queued-ms': String(Math.round(facts.queuedMs)),
+  ...(facts.cacheStatus === null ? {} : { 'cache-status': facts.cacheStatus }),
   ...(facts.isDowngraded ? { 'sluice-reason': 'downgraded' } : {}),
   ...facts.limits,
 })

@@ -1,8 +1,8 @@
 // A turn that was made before, asked for again: its answer as it was, streamed where the caller wants a stream.
 import { fieldOf } from '../core/conversation/json-parts.ts'
-import { replayMessage } from '../core/conversation/replay.ts'
 import type { Services } from '../ports.ts'
 import type { ClaimedTurn } from '../ports/sessions.ts'
+import { EVENT_STREAM, replayStream } from './replay-stream.ts'
 import type { AskedTurn } from './take-turn.ts'
 
 export function replayTurn(
@@ -11,28 +11,11 @@ export function replayTurn(
   { answer, turns }: Extract<ClaimedTurn, { kind: 'replay' }>,
 ): Response {
   const isStream = fieldOf(said.fields, 'stream') === 'true'
-  return new Response(isStream ? streamOf(answer) : answer, {
+  return new Response(isStream ? replayStream(answer) : answer, {
     headers: {
-      'content-type': isStream ? 'text/event-stream; charset=utf-8' : 'application/json',
+      'content-type': isStream ? EVENT_STREAM : 'application/json',
       'sluice-session': key.id,
       'sluice-turn': String(turns),
     },
   })
-}
-
-/** One event a read, so that nothing more than the caller takes is made. */
-function streamOf(message: string): ReadableStream<Uint8Array> {
-  const events = replayMessage(message)
-  const encoder = new TextEncoder()
-  return new ReadableStream(
-    {
-      pull(controller) {
-        const next = events.next()
-        if (next.done === true) return controller.close()
-        const { type, data } = next.value
-        controller.enqueue(encoder.encode(`event: ${type}\ndata: ${data}\n\n`))
-      },
-    },
-    { highWaterMark: 0 },
-  )
 }

@@ -7,6 +7,7 @@ import {
 } from '../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../src/adapters/memory/key-store.ts'
 import { memoryLedgers, type MemoryLedgers } from '../../src/adapters/memory/ledgers.ts'
+import { memoryAnswerStore } from '../../src/adapters/memory/answer-store.ts'
 import { memoryRequestLimits } from '../../src/adapters/memory/request-limits.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -45,6 +46,8 @@ export interface HouseOptions {
   /** Stands before the ledgers. */
   ledgers?(ledgers: Ledgers): Ledgers
   readonly random?: () => number
+  readonly limits?: Services['limits']
+  readonly answers?: Services['answers']
 }
 
 export interface House {
@@ -74,8 +77,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     ...options.settings,
   })
   const random = options.random ?? Math.random
-  const gates = memoryAccountGates(config.gate, { now: Date.now, random })
-  const ledgers = memoryLedgers({ now: Date.now })
+  const ledgers = memoryLedgers({ now: () => Date.now() })
+  const gates = memoryAccountGates(config.gate, { now: () => Date.now(), random })
   const key = makeApiKey(randomBytes(64))
   const deferred: Promise<unknown>[] = []
   const sent: Sent[] = []
@@ -131,7 +134,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     gates: options.gates?.(gates) ?? gates,
     ledgers: options.ledgers?.(ledgers) ?? ledgers,
     operations: gates,
-    limits: memoryRequestLimits({ now: Date.now }),
+    limits: options.limits ?? memoryRequestLimits({ now: () => Date.now() }),
+    answers: options.answers ?? memoryAnswerStore({ now: () => Date.now() }),
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: {
@@ -140,7 +144,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       reach: async () => {},
     },
     addressOf: () => null,
-    now: Date.now,
+    now: () => Date.now(),
     random,
     log: (line) => void logs.push(line),
   } satisfies Partial<Services> as Partial<Services> as Services

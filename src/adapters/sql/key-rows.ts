@@ -50,6 +50,7 @@ export function toStoredKey(row: Row): StoredKey {
     limitsFail: readLimitsFail(settings['limits_fail']),
     ips: readList(parseJson(row['ips'])),
     autoPromptCache: readPromptCache(settings['auto_prompt_cache']),
+    cacheTtlSeconds: readSeconds(settings['cache_ttl_seconds']),
     secretHash: readText(row, 'secret_hash'),
     disabled: row['key_disabled'] !== 0,
     tenantDisabled: row['tenant_disabled'] !== 0,
@@ -98,6 +99,9 @@ function readList(list: unknown): readonly string[] | null {
 function readLimitsFail(setting: unknown): Caller['limitsFail'] {
   return setting === 'open' || setting === 'closed' ? setting : 'count'
 }
+
+const readSeconds = (setting: unknown): number | null =>
+  typeof setting === 'number' && setting >= 1 ? setting : null
 
 function readTime(time: unknown): number | null {
   if (time !== null && typeof time !== 'number') throw new TypeError('a time is not a number')

@@ -7,6 +7,7 @@ import type {
   SessionStore,
   StoredSession,
 } from '../../ports/sessions.ts'
+import { countOf, listOf, textOf } from './read-reply.ts'
 import { pack, unpack } from './session-text.ts'
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts.ts'
 
@@ -191,19 +192,3 @@ const readListed = ([
   createdAt: countOf(createdAt),
   expiresAt: countOf(expiresAt),
 })
-
-function listOf(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new Error('Redis answered what is no list')
-  return value
-}
-
-function textOf(value: unknown): string {
-  if (typeof value !== 'string') throw new Error('Redis answered what is no text')
-  return value
-}
-
-function countOf(value: unknown): number {
-  const count = Number(value)
-  if (!Number.isSafeInteger(count) || count < 0) throw new Error('Redis answered what is no count')
-  return count
-}

@@ -1,5 +1,6 @@
 // A long text as fewer bytes, by the platform's own streams; Redis over REST carries text, so what was compressed goes
 // as base64.
+import { toBase64 } from './flight-pieces.ts'
 
 /** Below, compressing costs more than it saves. */
 const COMPRESS_ABOVE_CHARS = 100 * 1024
@@ -30,12 +31,3 @@ const through = async (
       bytes.pipeThrough(step as ReadableWritablePair<Uint8Array, Uint8Array>) as BodyInit,
     ).arrayBuffer(),
   )
-
-/** In blocks: an argument list has to stay small. */
-function toBase64(bytes: Uint8Array): string {
-  let binary = ''
-  for (let at = 0; at < bytes.length; at += 8192) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 8192))
-  }
-  return btoa(binary)
-}

@@ -1,10 +1,12 @@
-// What Redis keeps, by one place that knows how it is reached: request limits and sessions, asked together where a
-// request needs both.
+// What Redis keeps, by one place that knows how it is reached: request limits, sessions and kept answers, asked together
+// where a request needs several.
 import type { Redis } from '@upstash/redis/cloudflare'
 import type { Config } from '../../config.ts'
 import type { LogLine, Services } from '../../ports.ts'
 import { openRedis } from './client.ts'
 import type { Command } from './commands.ts'
+import { upstashAnswerStore } from './answer-store.ts'
+import { noAnswers } from './no-answers.ts'
 import { noSessions } from './no-sessions.ts'
 import { upstashRequestLimits } from './request-limits.ts'
 import { upstashSessionStore } from './session-store.ts'
@@ -19,11 +21,12 @@ export function upstashStores({
   config,
   now,
   log,
-}: UpstashStoresOptions): Pick<Services, 'limits' | 'sessions'> {
+}: UpstashStoresOptions): Pick<Services, 'limits' | 'sessions' | 'answers'> {
   if (config.redis === null) {
     return {
       limits: upstashRequestLimits({ redis: null, around: config.limits, now, log }),
       sessions: noSessions,
+      answers: noAnswers,
     }
   }
   const together = openRedis({ ...config.redis, readYourWrites: false, together: true })
@@ -34,6 +37,16 @@ export function upstashStores({
       together: (command) => runScript(together, command),
       now,
       log,
+    }),
+    answers: upstashAnswerStore({
+      now,
+      run: async ({ text, hash }, keys, args) => {
+        const rest = [keys.length, ...keys, ...args]
+        return runScript(together, ['EVALSHA', hash, ...rest]).catch((error: unknown) => {
+          if (!String(error).includes('NOSCRIPT')) throw error
+          return runScript(together, ['EVAL', text, ...rest])
+        })
+      },
     }),
     sessions: upstashSessionStore({
       redis: together,

@@ -24,6 +24,9 @@ export interface Invalidation {
   readonly key?: string
 }
 
+/** What every mark but one answer's own begins with, and the mark of all answers. */
+export const EVERYTHING = '*'
+
 /** The invalidations that would concern it. */
 export function marksOf({ tenant, user, model, keyId, hash, tags }: AnswerOf): readonly string[] {
   const marks = [`h=${hash}`]
@@ -31,7 +34,7 @@ export function marksOf({ tenant, user, model, keyId, hash, tags }: AnswerOf): r
     for (const who of user === '' ? [''] : ['', part('u', user)]) {
       for (const what of ['', part('m', model)]) {
         for (const tag of ['', ...tags.map((each) => part('g', each))]) {
-          marks.push(owner + who + what + tag)
+          marks.push(EVERYTHING + owner + who + what + tag)
         }
       }
     }
@@ -45,6 +48,7 @@ export function markOf({ tenant, user, model, tag, key }: Invalidation): string 
   // One answer is one, whatever else is said of it.
   if (key !== undefined && HASH.test(key)) return `h=${key}`
   return [
+    EVERYTHING,
     // A key has one tenant.
     key === undefined ? partOr('t', tenant) : part('k', key),
     partOr('u', user),

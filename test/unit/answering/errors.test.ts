@@ -45,7 +45,7 @@ const contract: readonly (readonly [number, string, string, boolean])[] = [
     'queue_full queue_timeout accounts_open draining session_store_unavailable store_unavailable gate_unavailable ledger_unavailable',
     true,
   ],
-  [504, 'timeout_error', 'upstream_timeout', false],
+  [504, 'timeout_error', 'upstream_timeout not_cached', false],
   [529, 'overloaded_error', 'upstream_overloaded', false],
 ]
 const rows = contract.flatMap(([status, type, reasons, retry]) =>

@@ -16,6 +16,7 @@ import {
   type MemoryAccountGates,
 } from '../../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
+import { noAnswers } from '../../../src/adapters/upstash/no-answers.ts'
 import { noSessions } from '../../../src/adapters/upstash/no-sessions.ts'
 import { memoryLedgers } from '../../../src/adapters/memory/ledgers.ts'
 import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limits.ts'
@@ -104,6 +105,7 @@ async function services(): Promise<Services> {
     limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
     sessions: noSessions,
     ...noJobs,
+    answers: noAnswers,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     webhooks: noWebhooks,
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
