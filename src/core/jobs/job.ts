@@ -48,6 +48,8 @@ export interface JobRules {
   readonly backoffMs: readonly number[]
   readonly resultTtlMs: number
   readonly lifeMs: number
+  /** A message that nobody answered for so long counts as lost. */
+  readonly noticeMs: number
 }
 
 export interface JobRun {

@@ -13,7 +13,7 @@ export interface NewJob {
 }
 
 /** Each notice that nobody answers is waited for longer, so that a long queue is not made longer by its own copies. */
-const NOTICE_MS = [15_000, 30_000, 60_000, 120_000, 300_000]
+const NOTICE_FACTORS = [1, 2, 4, 8, 20]
 /** What was refused without a time to come again. */
 const REFUSED_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
 const LONGEST_REFUSAL_MS = 300_000
@@ -144,7 +144,8 @@ export const told = (job: Job, round: number): Job =>
 /** A message was sent for it. */
 export function noticed(job: Job, now: number): Job {
   const { count } = job.notice
-  return { ...job, notice: { count: count + 1, until: now + pick(NOTICE_MS, count) } }
+  const waitMs = job.rules.noticeMs * pick(NOTICE_FACTORS, count)
+  return { ...job, notice: { count: count + 1, until: now + waitMs } }
 }
 
 /** From the dead letters once more into the queue, as if it were new; anything else stays as it is. */

@@ -172,6 +172,7 @@ const rulesOf = ({ config }: Services, lifeMs: number | null): JobRules => ({
   backoffMs: config.jobs.backoffSeconds.map((seconds) => seconds * 1000),
   resultTtlMs: config.jobs.resultTtlSeconds * 1000,
   lifeMs: lifeMs ?? USUAL_LIFE_MS,
+  noticeMs: config.gate.leaseTtlMs / 4,
 })
 
 async function idempotencyOf(

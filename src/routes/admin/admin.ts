@@ -7,6 +7,7 @@ import type { Services } from '../../ports.ts'
 import { accounts } from './accounts.ts'
 import type { AdminEnv } from './admin-env.ts'
 import { events } from './events.ts'
+import { adminJobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { tenants } from './tenants.ts'
 import { tiers } from './tiers.ts'
@@ -22,6 +23,7 @@ export const admin = (services: Services) => {
     .route('/', accounts(services, answerOnce))
     .route('/', tiers())
     .route('/', adminUsage(services))
+    .route('/', adminJobs(services))
     .route('/', events())
 }
 

@@ -20,6 +20,7 @@ const rules: JobRules = {
   backoffMs: [10_000, 30_000],
   resultTtlMs: 3_600_000,
   lifeMs: 86_400_000,
+  noticeMs: 15_000,
 }
 const LEASE_MS = 60_000
 const fresh = (change: Partial<JobRules> = {}): Job =>
