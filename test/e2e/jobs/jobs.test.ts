@@ -241,7 +241,7 @@ describe('an operator', () => {
     expect(JSON.stringify(letters)).not.toContain('secret')
     const redrive = () => admin<{ redriven: number }>('/dead-letters/redrive', { ids: [body.id] })
     const asked = await Promise.all([redrive(), redrive(), redrive()])
-    expect(asked.map(({ redriven }) => redriven).toSorted()).toEqual([0, 0, 1])
+    expect(asked.map(({ redriven }) => redriven).filter((count) => count > 0)).toEqual([1])
     expect(await own.ended(body.id)).toMatchObject({ status: 'succeeded', attempts: 1 })
     expect(journal('dead')).toHaveLength(4)
     const events = await admin<{ data: { after: { jobs: string[] } }[] }>(
