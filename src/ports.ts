@@ -3,6 +3,7 @@
 import type { Account, StoredAccount, UnusableAccount } from './core/answering/account.ts'
 import type { TokenGrant } from './core/keys/browser-token.ts'
 import type { Tier } from './core/money/tier.ts'
+import type { GroupField } from './core/money/usage-report.ts'
 import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
@@ -191,9 +192,18 @@ export interface UsageRow {
   readonly savedNanoUsd: number
 }
 
+export interface TenantSpan {
+  readonly tenant: string
+  /** Days in UTC, inclusive. */
+  readonly from: string
+  readonly to: string
+  /** What rows are kept apart by; the other fields may be empty. */
+  readonly groupBy: readonly GroupField[]
+}
+
 export interface UsageReader {
-  /** Every row of one tenant between two days (UTC, inclusive), including what has not been rolled up yet. */
-  findUsage(tenant: string, fromDay: string, toDay: string): Promise<readonly UsageRow[]>
+  /** One tenant's usage, with what has not been rolled up yet: each call once, though some rows may be of the same group. */
+  findUsage(span: TenantSpan): Promise<readonly UsageRow[]>
 }
 
 export interface LogLine {

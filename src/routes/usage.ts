@@ -2,7 +2,8 @@
 import { Hono } from 'hono'
 import type { AppEnv } from '../app.ts'
 import type { Identifier } from '../flows/identify.ts'
-import { parseUsageQuery, reportUsage } from '../flows/report-usage.ts'
+import { reportUsage } from '../flows/report-usage.ts'
+import { parseUsageQuery } from '../flows/usage-query.ts'
 import type { Services } from '../ports.ts'
 
 export const usage = (services: Services, identify: Identifier) =>

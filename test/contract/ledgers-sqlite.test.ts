@@ -7,11 +7,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { configure, type SqliteDatabase } from '../../src/adapters/sqlite/database.ts'
 import { type SqliteLedgers, sqliteLedgers } from '../../src/adapters/sqlite/ledgers.ts'
 import { migrateSqlite, readMigrations } from '../../src/adapters/sqlite/migrate.ts'
+import { GROUP_FIELDS } from '../../src/core/money/usage-report.ts'
 import type { LogLine } from '../../src/ports.ts'
 import { billOf, ledgerAsk, limits, MINUTE_MS, NOON, unlimited } from '../support/ledger.ts'
 import { describeLedgers } from './ledgers.ts'
 
 const DAY = '2026-11-21'
+const SPAN = { tenant: 'tenant', from: DAY, to: DAY, groupBy: GROUP_FIELDS }
 const MIGRATIONS = readMigrations(join(import.meta.dirname, '../../migrations'))
 let dir: string
 const opened: { stop(): void }[] = []
@@ -67,7 +69,7 @@ test('a bill is on the disk when it is acknowledged, and counted once after a cr
   first.stop()
   const second = openLedgers(openFile(), () => NOON)
   await second.ledgers.settle('tenant', { id: 'a', usage: billOf(ask, 90) })
-  expect(await second.ledgers.findUsage('tenant', DAY, DAY)).toMatchObject([
+  expect(await second.ledgers.findUsage(SPAN)).toMatchObject([
     { requests: 1, outputTokens: 90, costNanoUsd: 1_000 },
   ])
   expect(await second.ledgers.report('tenant', unlimited)).toMatchObject({ spentDayNanoUsd: 1_000 })
@@ -83,9 +85,7 @@ test('a call that runs in a crash holds its slot until its time is over, then it
   expect(await second.ledgers.reserve({ ...ask, id: 'b' })).toMatchObject({ kind: 'refused' })
   now += MINUTE_MS
   expect(await second.ledgers.reserve({ ...ask, id: 'b' })).toMatchObject({ kind: 'granted' })
-  expect(await second.ledgers.findUsage('tenant', DAY, DAY)).toMatchObject([
-    { requests: 1, outputTokens: 1_000 },
-  ])
+  expect(await second.ledgers.findUsage(SPAN)).toMatchObject([{ requests: 1, outputTokens: 1_000 }])
 })
 
 test('what could not be written is not acknowledged, is told, and goes with the next try', async () => {
@@ -108,7 +108,7 @@ test('what could not be written is not acknowledged, is told, and goes with the 
   await expect(ledgers.settle('tenant', bill)).rejects.toThrow('disk is full')
   expect(lines).toMatchObject([{ event: 'ledger_write_failed' }])
   await ledgers.settle('tenant', bill)
-  expect(await ledgers.findUsage('tenant', DAY, DAY)).toMatchObject([{ requests: 1 }])
+  expect(await ledgers.findUsage(SPAN)).toMatchObject([{ requests: 1 }])
 })
 
 test('the bills of many tenants within a moment are one transaction', async () => {

@@ -1,6 +1,7 @@
 // What every adapter of Ledgers promises, whatever carries it.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LedgerAsk, LedgerLimits } from '../../src/core/money/ledger/words.ts'
+import { type GroupField, GROUP_FIELDS, sumBy } from '../../src/core/money/usage-report.ts'
 import type { Ledgers, UsageReader } from '../../src/ports.ts'
 import { billOf, ledgerAsk, limits, unlimited } from '../support/ledger.ts'
 
@@ -31,7 +32,8 @@ export function describeLedgers(name: string, make: () => LedgersUnderTest): voi
       return (await Promise.all(asks)).map(({ kind }) => kind)
     }
     const today = new Date().toISOString().slice(0, 10)
-    const rows = () => under.usage.findUsage(tenant, today, today)
+    const rows = (groupBy: readonly GroupField[] = GROUP_FIELDS) =>
+      under.usage.findUsage({ tenant, from: today, to: today, groupBy })
 
     test('admit up to the limit and refuse beyond it', async () => {
       const two = limits({ maxConcurrent: 2 })
@@ -66,6 +68,30 @@ export function describeLedgers(name: string, make: () => LedgersUnderTest): voi
         running: 0,
         left: { dayNanoUsd: 4_000, monthNanoUsd: null },
       })
+    })
+
+    test('tell what was used by the fields that are asked for', async () => {
+      for (const [id, user, model] of [
+        ['a', 'ann', 'claude-opus-5'],
+        ['b', 'ben', 'claude-opus-5'],
+        ['c', 'ann', 'claude-haiku-5-5'],
+      ] as const) {
+        await end(askFor(id, { user, model }), 90)
+      }
+      const by = async (field: 'user' | 'model') =>
+        sumBy(await rows([field]), [field])
+          .map((row) => [row[field], row.requests, row.outputTokens, row.costNanoUsd])
+          .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+      expect(await by('user')).toEqual([
+        ['ann', 2, 180, 2_000],
+        ['ben', 1, 90, 1_000],
+      ])
+      expect(await by('model')).toEqual([
+        ['claude-haiku-5-5', 1, 90, 1_000],
+        ['claude-opus-5', 2, 180, 2_000],
+      ])
+      const yesterday = { from: '2026-01-01', to: '2026-01-02', groupBy: GROUP_FIELDS }
+      expect(await under.usage.findUsage({ tenant, ...yesterday })).toEqual([])
     })
 
     test('bill a call that was never reserved', async () => {

@@ -3,9 +3,14 @@ import { beforeAll } from 'vitest'
 import { cloudflareLedgers } from '../../src/adapters/cloudflare/ledgers.ts'
 import { d1UsageReader } from '../../src/adapters/cloudflare/usage-reader.ts'
 import { describeLedgers } from '../contract/ledgers.ts'
+import { unlimited } from '../support/ledger.ts'
 import { migrateUsage } from '../support/usage-tables.ts'
 
-beforeAll(() => migrateUsage(env.DB))
+beforeAll(async () => {
+  await migrateUsage(env.DB)
+  // The first object's start is no ledger's answer.
+  await env.TENANT_LEDGER.getByName('first').report(unlimited)
+})
 
 describeLedgers('Cloudflare', () => ({
   ledgers: cloudflareLedgers(env.TENANT_LEDGER, { log: () => {} }),

@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { UsageOutbox } from '../../durable-objects/usage-outbox.ts'
 import { rollUp } from '../../durable-objects/usage-rollup.ts'
 import { readUsageOnce } from '../../src/adapters/cloudflare/usage-snapshot.ts'
+import { GROUP_FIELDS } from '../../src/core/money/usage-report.ts'
 import type { UsageRow } from '../../src/ports.ts'
 import type { UsageRecord } from '../../src/core/money/usage-record.ts'
 import type { LedgerAsk } from '../../src/core/money/ledger/words.ts'
@@ -186,7 +187,7 @@ describe('the roll-up', () => {
 })
 
 describe('a reader', () => {
-  const query = () => ({ tenant, fromDay: '2026-11-01', toDay: '2026-11-30' })
+  const query = () => ({ tenant, from: '2026-11-01', to: '2026-11-30', groupBy: GROUP_FIELDS })
   const requests = (rows: readonly UsageRow[]): number =>
     rows.reduce((sum, row) => sum + row.requests, 0)
 

@@ -20,8 +20,8 @@ export const d1UsageReader = (
   db: D1Database,
   ledgerOf: (tenant: string) => PendingUsage,
 ): UsageReader => ({
-  async findUsage(tenant, fromDay, toDay) {
-    const pending = await readPending(ledgerOf(tenant), tenant)
-    return readUsageOnce(db, { tenant, fromDay, toDay }, pending)
+  async findUsage(span) {
+    const pending = await readPending(ledgerOf(span.tenant), span.tenant)
+    return readUsageOnce(db, span, pending)
   },
 })

@@ -37,10 +37,10 @@ export function memoryLedgers({ now }: { readonly now: () => number }): MemoryLe
     renew: async (renewal) => hostOf(renewal.ask.tenant).renew(renewal),
     settle: (tenant, settlement) => hostOf(tenant).settle([settlement]),
     report: async (tenant, limits) => hostOf(tenant).report(limits),
-    findUsage: async (tenant, fromDay, toDay) => {
+    findUsage: async ({ tenant, from, to }) => {
       hostOf(tenant).advance()
       const own = [...bills.values()].filter((bill) => bill.tenant === tenant)
-      return sumUsage(own).filter(({ day }) => day >= fromDay && day <= toDay)
+      return sumUsage(own).filter(({ day }) => day >= from && day <= to)
     },
   }
 }

@@ -62,10 +62,10 @@ export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions)
     renew: async (renewal) => hostOf(renewal.ask.tenant).renew(renewal),
     settle: (tenant, settlement) => hostOf(tenant).settle([settlement]),
     report: async (tenant, limits) => hostOf(tenant).report(limits),
-    findUsage: async (tenant, fromDay, toDay) => {
-      hostOf(tenant).advance()
+    findUsage: async (span) => {
+      hostOf(span.tenant).advance()
       writer.write()
-      return usage.findRows(tenant, fromDay, toDay)
+      return usage.findRows(span)
     },
     close: () => {
       clearInterval(sweeping)

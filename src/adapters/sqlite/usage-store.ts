@@ -1,7 +1,8 @@
 // Usage in a SQLite file: written by the ledgers within their own transactions, so there is no outbox.
 import type { UsageRecord } from '../../core/money/usage-record.ts'
 import { sumUsage, type UsageTotals } from '../../core/money/usage-totals.ts'
-import type { UsageRow } from '../../ports.ts'
+import type { TenantSpan, UsageRow } from '../../ports.ts'
+import { tenantUsageSql } from '../sql/tenant-usage.ts'
 import type { UsageSink } from '../ledger/ledger-store.ts'
 import type { SqliteDatabase, SqliteStatement } from './database.ts'
 
@@ -24,12 +25,6 @@ const ADD_ROW = `
     cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd,
     saved_nano_usd = saved_nano_usd + excluded.saved_nano_usd`
 
-const FIND_ROWS = `
-  SELECT tenant, day, model, key, user, requests, input_tokens AS inputTokens,
-    output_tokens AS outputTokens, cache_write_tokens AS cacheWriteTokens,
-    cache_read_tokens AS cacheReadTokens, cost_nano_usd AS costNanoUsd, saved_nano_usd AS savedNanoUsd
-  FROM usage WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3 ORDER BY day`
-
 const HOUR_MS = 3_600_000
 // An end is told again within seconds.
 const HOURS_REMEMBERED = 2
@@ -37,16 +32,16 @@ const HOURS_REMEMBERED = 2
 export class SqliteUsage implements UsageSink {
   readonly #now: () => number
   readonly #addRow: SqliteStatement
-  readonly #findRows: SqliteStatement
+  readonly #db: SqliteDatabase
   readonly #count: SqliteStatement
   readonly #findCounted: SqliteStatement
   readonly #forget: SqliteStatement
 
   constructor(db: SqliteDatabase, now: () => number) {
+    this.#db = db
     this.#now = now
     db.exec(COUNTED_TABLE)
     this.#addRow = db.prepare(ADD_ROW)
-    this.#findRows = db.prepare(FIND_ROWS)
     this.#count = db.prepare('INSERT INTO usage_counted (id, hour) VALUES (?1, ?2)')
     this.#findCounted = db.prepare('SELECT 1 FROM usage_counted WHERE id = ?1')
     this.#forget = db.prepare('DELETE FROM usage_counted WHERE hour < ?1')
@@ -66,9 +61,9 @@ export class SqliteUsage implements UsageSink {
     return this.#findCounted.all(id).length > 0
   }
 
-  findRows(tenant: string, fromDay: string, toDay: string): readonly UsageRow[] {
+  findRows({ tenant, from, to, groupBy }: TenantSpan): readonly UsageRow[] {
     // The columns are the fields of a row by name.
-    return this.#findRows.all(tenant, fromDay, toDay) as UsageRow[]
+    return this.#db.prepare(tenantUsageSql(groupBy)).all(tenant, from, to) as UsageRow[]
   }
 }
 

@@ -37,13 +37,6 @@ export interface ShownUsage {
   readonly saved_usd: number
 }
 
-export function groupUsage(
-  rows: readonly CountedUsage[],
-  fields: readonly GroupField[],
-): ShownUsage[] {
-  return sumBy(rows, fields).map((row) => showUsage(row, fields))
-}
-
 /** One row for each tenant and value of the fields; the other fields are those of any of its rows. */
 export function sumBy(
   rows: readonly CountedUsage[],

@@ -2,8 +2,8 @@
 import { Hono } from 'hono'
 import { showUsage } from '../../core/money/usage-report.ts'
 import { listUsage } from '../../flows/admin/list-usage.ts'
-import { expectOnly, parsePage, renderList } from '../../flows/admin/pages.ts'
-import { parseUsageQuery } from '../../flows/report-usage.ts'
+import { expectOnly, renderList } from '../../flows/admin/pages.ts'
+import { parseUsageQuery } from '../../flows/usage-query.ts'
 import type { Services } from '../../ports.ts'
 import type { AdminEnv } from './admin-env.ts'
 
@@ -11,11 +11,9 @@ export const adminUsage = (services: Services) =>
   new Hono<AdminEnv>().get('/usage', async (c) => {
     const query = c.req.query()
     expectOnly(query, ['tenant', 'from', 'to', 'group_by'])
-    const { from, to, groupBy } = parseUsageQuery(query, services.now())
-    const fields = [...new Set(groupBy)]
-    const page = parsePage(query, ['string', ...fields.map(() => 'string' as const)])
+    const { groupBy, page, ...days } = parseUsageQuery(query, services.now())
     const source = { usage: services.usage, session: c.get('admin').session }
-    const span = { tenant: query['tenant'] ?? null, from, to, groupBy: fields }
+    const span = { tenant: query['tenant'] ?? null, ...days, groupBy }
     const listed = await listUsage(source, span, page)
-    return c.json(renderList(listed, (row) => showUsage(row, fields)))
+    return c.json(renderList(listed, (row) => showUsage(row, groupBy)))
   })

@@ -45,5 +45,7 @@ export const reportOf = (ledger: Ledger, limits: LedgerLimits, now: number): Led
     model,
     offUntil: prefixOffUntil(ledger.prefixes, model, now),
   })),
+  inputTokensInMinute: ledger.input.used,
+  outputTokensInMinute: ledger.output.used + sumOutput(ledger),
   left: leftOf(ledger, limits, now),
 })

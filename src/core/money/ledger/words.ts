@@ -147,5 +147,8 @@ export interface LedgerReport {
   readonly spentDayNanoUsd: number
   readonly spentMonthNanoUsd: number
   readonly running: number
+  /** Used within the last minute, and by what runs. */
+  readonly inputTokensInMinute: number
+  readonly outputTokensInMinute: number
   readonly left: LedgerLeft
 }
