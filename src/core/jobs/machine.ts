@@ -14,7 +14,7 @@ export interface NewJob {
 
 /** Each notice that nobody answers is waited for longer, so that a long queue is not made longer by its own copies. */
 const NOTICE_FACTORS = [1, 2, 4, 8, 20]
-/** What was refused without a time to come again. */
+/** A refusal's own time may be a guess: each further one counts for more. */
 const REFUSED_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
 const LONGEST_REFUSAL_MS = 300_000
 /** A dead letter that nobody looks at. */
@@ -34,6 +34,7 @@ export function newJob({ id, lane, mode, rules }: NewJob, now: number): Job {
     deadlineAt: now + rules.lifeMs,
     attempts: 0,
     refusals: 0,
+    refusedSince: null,
     run: null,
     lastToken: null,
     notice: NO_NOTICE,
@@ -95,18 +96,19 @@ export function finish(before: Job, token: string, end: RunEnd, now: number): Jo
 }
 
 function refused(job: Job, end: Extract<RunEnd, { kind: 'refused' }>, now: number): Job {
-  const usual = pick(REFUSED_MS, job.refusals)
-  const delayMs = Math.min(end.retryAfterMs ?? usual, LONGEST_REFUSAL_MS)
+  const usualMs = pick(REFUSED_MS, job.refusals)
+  const delayMs = Math.min(Math.max(end.retryAfterMs ?? 0, usualMs), LONGEST_REFUSAL_MS)
   return {
     ...waiting(job, now + delayMs),
     attempts: Math.max(0, job.attempts - 1),
     refusals: job.refusals + 1,
+    refusedSince: job.refusedSince ?? now,
     error: end.error,
   }
 }
 
 function failed(job: Job, end: Extract<RunEnd, { kind: 'failed' }>, now: number): Job {
-  const known: Job = { ...job, error: end.error, refusals: 0 }
+  const known: Job = { ...job, error: end.error, refusals: 0, refusedSince: null }
   if (end.next === 'final') return ended(known, 'failed', now)
   if (end.next === 'dead' || job.attempts >= job.rules.attempts) return dead(known, now)
   const delayMs = Math.max(pick(job.rules.backoffMs, job.attempts - 1), end.retryAfterMs ?? 0)
@@ -156,6 +158,7 @@ export function redrive(job: Job, now: number): Job {
     deadlineAt: now + job.rules.lifeMs,
     attempts: 0,
     refusals: 0,
+    refusedSince: null,
     lastToken: null,
     endedAt: null,
     isDead: false,

@@ -1,7 +1,7 @@
 // One message of a queue: the job that it names is claimed, made as a call like any other, and ended. What is not ours
 // to run is left alone; what we cannot end is another's when our claim is over.
 import { GatewayError } from '../../core/errors.ts'
-import { isOpen } from '../../core/jobs/job.ts'
+import { isOpen, type Job } from '../../core/jobs/job.ts'
 import type { Services } from '../../ports.ts'
 import type { ClaimedRun, JobMessage, RunClaim, StoredJob } from '../../ports/jobs.ts'
 import { answerSilently } from '../answer-call.ts'
@@ -21,6 +21,8 @@ type Run = Extract<ClaimedRun, { kind: 'run' }>
 /** An answer that was paid for is not thrown away because its place hiccups. */
 const FINISH_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000]
 const HOLD_AGAIN_MS = 500
+/** Five minutes of the usual SLUICE_QUEUE_WAIT_MS. */
+const POLITE_WAITS = 30
 
 export const createJobRunner =
   (services: Services): JobRunner =>
@@ -163,11 +165,23 @@ async function callOf(services: Services, run: Run, scope: RequestScope): Promis
   return {
     ...call,
     lane: job.lane,
-    maxWaitMs: Math.min(gate.queueWaitMs, jobs.timeoutMs / 2),
+    maxWaitMs: isPolite(services, run.stored.job)
+      ? 0
+      : Math.min(gate.queueWaitMs, jobs.timeoutMs / 2),
     // The job tries again by itself: each attempt is one call.
     isClientRetry: true,
     limits: { kind: 'allowed', windows: [], degraded: false, isUncounted: true },
   }
+}
+
+/**
+ * Work of the low lane takes what is free, and stands in nobody's line. But not for ever: refused for so long it waits
+ * like others, and has its lane's share of an account that is always full.
+ */
+function isPolite({ config, now }: Services, { lane, refusedSince }: Job): boolean {
+  if (lane !== 'low') return false
+  const longestMs = POLITE_WAITS * config.gate.queueWaitMs
+  return refusedSince === null || now() - refusedSince < longestMs
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
