@@ -113,6 +113,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
       await deferred.settled()
     },
     close: () => {
+      jobs.stop()
       gates.stop()
       webhooks.close()
       ledgers.close()

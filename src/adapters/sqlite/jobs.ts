@@ -69,7 +69,8 @@ export function sqliteJobs(db: SqliteDatabase, options: SqliteJobsOptions): Sqli
       ({ tenant }) => tenant,
     )
   // What was under way when the last process ended.
-  const first = setTimeout(() => everyTenant().forEach((tenant) => hostOf(tenant).tick()), 0)
+  const left = everyTenant()
+  const first = setTimeout(() => left.forEach((tenant) => hostOf(tenant).tick()), 0)
   return {
     ...jobsOver(hostOf),
     counts: async () => sumLanes(everyTenant().map((tenant) => hostOf(tenant).counts())),
