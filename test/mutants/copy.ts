@@ -76,7 +76,8 @@ export class ProjectCopy {
     rmSync(output, { force: true })
     const reporter = ['--reporter', 'json', '--outputFile', output]
     const args = ['vitest', 'run', '--project', projectOf(file), file, '-t', title, ...reporter]
-    await ended(spawn('npx', args, { cwd: this.#dir, stdio: 'ignore', timeout: TEST_WITHIN_MS }))
+    const options = { cwd: this.#dir, stdio: 'ignore', timeout: TEST_WITHIN_MS } as const
+    await ended(spawn('npx', args, { ...options, detached: true }))
     return readReport(output)
   }
 }
@@ -103,8 +104,20 @@ function readReport(output: string): TestRun {
 const ended = (child: ReturnType<typeof spawn>): Promise<void> =>
   new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', () => resolve())
+    child.once('exit', () => {
+      endGroup(child.pid)
+      resolve()
+    })
   })
+
+/** A test that a fault has made endless runs on in a process of its own. */
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All have ended by themselves.
+  }
+}
 
 const projectOf = (file: string): string => file.split('/')[1] ?? ''
 

@@ -6,8 +6,10 @@ import { ADMIN_TOKEN, type AdminHouse, openAdminHouse } from '../../support/admi
 
 let house: AdminHouse
 
-beforeEach(() => {
+beforeEach(async () => {
   house = openAdminHouse()
+  // A process that starts looks once for jobs of the last one.
+  await new Promise((resolve) => setTimeout(resolve, 0))
 })
 afterEach(() => house.close())
 
