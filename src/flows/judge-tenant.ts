@@ -28,7 +28,7 @@ export function judgeTenant(
   }
   if (answer?.kind !== 'unavailable' || call.tab === null) return null
   // Without a limit that only the ledger knows the call goes on, and its bill is told when the ledger is back.
-  return needsLedger(call.tab.ask.limits) ? ledgerUnavailable() : null
+  return needsLedger(call.tab.ask) ? ledgerUnavailable() : null
 }
 
 /** Null: it was not asked, or did not say. */

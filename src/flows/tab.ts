@@ -143,7 +143,7 @@ export class Tab {
           event: 'bill_not_told',
           request_id: scope.requestId,
           tenant: caller.tenant,
-          // It is said again with the tenant's next bill; if the isolate ends before, an operator can bill it by hand.
+          // It is said again behind a later bill; if the isolate ends before, an estimate stands for what was reserved.
           cost_nano_usd: usage?.costNanoUsd ?? 0,
           error: String(error),
         }),

@@ -1,6 +1,5 @@
 // The ledgers as Durable Objects, one a tenant. Translates calls and failures: a ledger that cannot be reached, or does
-// not answer in time, is said to be unavailable; a bill is said again until it is kept, with the tenant's next bill at
-// the latest.
+// not answer in time, is said to be unavailable; a bill is said again until it is kept.
 import type { TenantLedger } from '../../../durable-objects/tenant-ledger.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { BoundedMap } from '../../core/limits/bounded-map.ts'
@@ -9,6 +8,7 @@ import type { LedgerSettlement } from '../../core/money/ledger/words.ts'
 import type { Ledgers, LogLine, Waits } from '../../ports.ts'
 import { separateWaits } from '../separate-waits.ts'
 import { ToldTogether } from './told-together.ts'
+import { UntoldBills } from './untold-bills.ts'
 
 export type LedgerStub = DurableObjectStub<TenantLedger>
 export type LedgerNamespace = Pick<DurableObjectNamespace<TenantLedger>, 'getByName'>
@@ -20,10 +20,14 @@ export interface LedgerOptions {
 // A ledger answers in milliseconds, or is ill.
 const MARGIN_MS = 2_000
 const SETTLE_DELAYS_MS = [50, 250, 1_000, 4_000]
-// Bills that could not be told, over all tenants of an isolate.
-const UNTOLD_MOST = 10_000
 // More than an isolate has under way; one that is forgotten tells its end at once.
 const PATIENT_MOST = 10_000
+
+interface Telling {
+  readonly waits?: Waits
+  /** Between one try and the next. */
+  readonly delaysMs?: readonly number[]
+}
 
 export interface CloudflareLedgers extends Ledgers {
   /** What waits to be told goes at once: for who is about to read it. */
@@ -34,7 +38,7 @@ export function cloudflareLedgers(
   namespace: LedgerNamespace,
   { log }: LedgerOptions,
 ): CloudflareLedgers {
-  const untold = new Map<string, LedgerSettlement[]>()
+  const untold = new UntoldBills(Date.now)
   const together = new ToldTogether<LedgerSettlement>(Date.now)
   /** Calls whose tenant has plenty of all that they will give back. */
   const patient = new BoundedMap<true>(PATIENT_MOST)
@@ -46,22 +50,16 @@ export function cloudflareLedgers(
     waits: Waits = separateWaits,
   ): Promise<T> => waits.within(MARGIN_MS, ask(namespace.getByName(tenant)))
 
-  const keepForLater = (tenant: string, settlements: readonly LedgerSettlement[]): void => {
-    const kept = [...untold.values()].reduce((sum, each) => sum + each.length, 0)
-    if (kept + settlements.length > UNTOLD_MOST) return
-    untold.set(tenant, [...(untold.get(tenant) ?? []), ...settlements])
-  }
-
   const tell = async (
     tenant: string,
     settlements: readonly LedgerSettlement[],
-    waits?: Waits,
+    { waits, delaysMs = SETTLE_DELAYS_MS }: Telling,
   ): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       try {
         return await call(tenant, async (stub) => stub.settle(settlements), waits)
       } catch (error) {
-        const delayMs = SETTLE_DELAYS_MS[attempt]
+        const delayMs = delaysMs[attempt]
         if (delayMs === undefined || flagOf(error, 'overloaded')) throw error
         await new Promise((resolve) => setTimeout(resolve, delayMs))
       }
@@ -71,16 +69,20 @@ export function cloudflareLedgers(
   const tellAll = async (
     tenant: string,
     ended: readonly LedgerSettlement[],
-    waits?: Waits,
+    telling: Telling = {},
   ): Promise<void> => {
-    const settlements = [...(untold.get(tenant) ?? []), ...ended]
-    untold.delete(tenant)
+    const bills = untold.take(tenant, ended)
+    if (bills.length === 0) return
     try {
-      await tell(tenant, settlements, waits)
+      const settlements = bills.map(({ settlement }) => settlement)
+      await tell(tenant, settlements, telling)
     } catch (error) {
-      keepForLater(tenant, settlements)
+      untold.keep(tenant, bills)
       throw error
     }
+    // A single try: this is another tenant's time.
+    const other = untold.due()
+    if (other !== null) await tellAll(other, [], { ...telling, delaysMs: [] }).catch(() => {})
   }
 
   const flush = (tenant: string): Promise<void> =>
@@ -113,7 +115,7 @@ export function cloudflareLedgers(
     async settle(tenant, settlement, waits = separateWaits) {
       const mayGather = patient.get(settlement.id) === true
       patient.delete(settlement.id)
-      const tellThem = (ended: readonly LedgerSettlement[]) => tellAll(tenant, ended, waits)
+      const tellThem = (ended: readonly LedgerSettlement[]) => tellAll(tenant, ended, { waits })
       await together.say(tenant, settlement, { tell: tellThem, waits, mayGather })
     },
 

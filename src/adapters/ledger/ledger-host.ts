@@ -37,8 +37,9 @@ export class LedgerHost {
   reserve(ask: LedgerAsk): Reservation {
     const answer = reserve(this.#ledger, ask, this.#options.now())
     // At the end of a budget a grant that a crash forgets would be money spent twice.
-    if (answer.kind === 'granted' && isNearTheEnd(ask, answer)) this.#options.writer.write()
-    else this.#writeSoon()
+    if (answer.kind === 'granted' && isNearTheEnd(this.#ledger, ask, answer)) {
+      this.#options.writer.write()
+    } else this.#writeSoon()
     return answer
   }
 

@@ -1,6 +1,6 @@
 // The ledgers of every tenant in one SQLite file, for the runtimes without objects: the same shell around the same
 // core. What the ledgers of all tenants changed within a moment is one transaction.
-import type { LogLine, Ledgers, UsageReader } from '../../ports.ts'
+import type { LogLine, Ledgers, LedgerUnavailable, UsageReader } from '../../ports.ts'
 import { GroupWriter } from '../ledger/group-writer.ts'
 import { LedgerHost } from '../ledger/ledger-host.ts'
 import { LEDGER_SCHEMA, type LedgerSql, SqlLedgerStore } from '../ledger/ledger-store.ts'
@@ -21,6 +21,8 @@ export interface SqliteLedgers extends Ledgers, UsageReader {
 const SWEEP_MS = 30_000
 // Idle ledgers are read again when they are needed.
 const MOST_HELD = 1_000
+
+const unavailable: LedgerUnavailable = { kind: 'unavailable' }
 
 export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions): SqliteLedgers {
   const { now, log = () => {} } = options
@@ -57,10 +59,19 @@ export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions)
     }
   }
   const sweeping = setInterval(sweep, SWEEP_MS)
+  /** A file that cannot be read or written is a ledger that cannot be reached. */
+  const ask = async <T>(tenant: string, question: (host: LedgerHost) => T) => {
+    try {
+      return question(hostOf(tenant))
+    } catch (error) {
+      log({ event: 'ledger_unavailable', tenant, error: String(error) })
+      return unavailable
+    }
+  }
   return {
-    reserve: async (ask) => hostOf(ask.tenant).reserve(ask),
-    renew: async (renewal) => hostOf(renewal.ask.tenant).renew(renewal),
-    settle: (tenant, settlement) => hostOf(tenant).settle([settlement]),
+    reserve: (asked) => ask(asked.tenant, (host) => host.reserve(asked)),
+    renew: (renewal) => ask(renewal.ask.tenant, (host) => host.renew(renewal)),
+    settle: async (tenant, settlement) => hostOf(tenant).settle([settlement]),
     report: async (tenant, limits) => hostOf(tenant).report(limits),
     findUsage: async (span) => {
       hostOf(span.tenant).advance()

@@ -41,8 +41,8 @@ const nameOf = ({ model, key, maxOutputTokens }: Sized): string =>
 export interface Expected {
   readonly inputTokens: number
   readonly outputTokens: number
-  /** Output that the call will not exceed, as far as the past tells; null: too little is known. */
-  readonly boundOutputTokens: number | null
+  /** Output that the call will hardly exceed, as far as the past tells. */
+  readonly boundOutputTokens: number
   readonly tookMs: number
 }
 
@@ -53,18 +53,28 @@ export function foresee(estimates: Estimates, sized: Sized): Expected {
     return {
       inputTokens,
       outputTokens: Math.min(maxOutputTokens, USUAL_OUTPUT_TOKENS),
-      boundOutputTokens: null,
+      boundOutputTokens: boundOf(maxOutputTokens, UNKNOWN),
       tookMs: USUAL_TOOK_MS,
     }
   }
-  const bound = Math.ceil(known.mostOutputTokens * MARGIN)
   return {
     inputTokens: Math.ceil(inputTokens * known.inputRatio),
     outputTokens: Math.min(maxOutputTokens, Math.ceil(known.outputTokens)),
-    boundOutputTokens:
-      known.samples < TRUSTED_SAMPLES ? null : Math.min(maxOutputTokens, Math.max(1, bound)),
+    boundOutputTokens: boundOf(maxOutputTokens, known),
     tookMs: known.tookMs,
   }
+}
+
+const UNKNOWN = { samples: 0, mostOutputTokens: 0 }
+
+function boundOf(
+  maxOutputTokens: number,
+  { samples, mostOutputTokens }: Pick<Estimate, 'samples' | 'mostOutputTokens'>,
+): number {
+  // Of few calls little is known.
+  const most =
+    samples < TRUSTED_SAMPLES ? Math.max(mostOutputTokens, USUAL_OUTPUT_TOKENS) : mostOutputTokens
+  return Math.min(maxOutputTokens, Math.max(1, Math.ceil(most * MARGIN)))
 }
 
 export function learn(

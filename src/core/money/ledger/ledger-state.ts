@@ -36,6 +36,7 @@ export interface TokenUse {
 }
 
 export interface LostCall {
+  readonly at: number
   readonly billed: UsageRecord
   readonly token: string | null
 }

@@ -6,6 +6,7 @@
 // A call is counted once by its id, however often its end is told; a bill that comes after all replaces the estimate.
 import { bill, difference, estimatedBill, nothing } from './bill.ts'
 import { foresee, learn } from './estimates.ts'
+import type { UsageRecord } from '../usage-record.ts'
 import type { Ledger, LedgerLease } from './ledger-state.ts'
 import { notePrefix, prefixOffUntil } from './prefix-worth.ts'
 import { allowanceOf, exhausted, holdFor, isSpent, pursesOf } from './purse.ts'
@@ -25,7 +26,9 @@ import type { LedgerAsk, LedgerRenewal, LedgerSettlement, Renewed, Reservation }
 // A settlement is told again within seconds; later ones are known from the disk.
 const ENDED_KEPT_MS = 120_000
 const ENDED_MOST = 50_000
-const LOST_MOST = 1_000
+// The isolate that ran a call and could not reach its ledger tells the real bill within that.
+const LOST_KEPT_MS = 3_600_000
+const LOST_MOST = 200
 const BUSY_WINDOW_MS = 1_000
 const BUSY_LEAST_MS = 100
 /** Calls that ask again within one step of the wait. */
@@ -126,6 +129,13 @@ export function settle(ledger: Ledger, settlement: LedgerSettlement, now: number
     const correction = difference(usage ?? nothing(lost.billed), lost.billed)
     bill(ledger, { id: `${id}.real`, usage: correction, token: lost.token })
   } else if (usage !== null) bill(ledger, { id, usage, token: lease?.ask.token?.id ?? null })
+  if (lease === undefined && lost === undefined && usage !== null) countTokens(ledger, usage, now)
+}
+
+/** Of a call that ran without a reservation, or whose reservation a crash took. */
+function countTokens(ledger: Ledger, usage: UsageRecord, now: number): void {
+  addTokens(ledger.input, now, usage.inputTokens + usage.cacheWriteTokens, now)
+  addTokens(ledger.output, now, usage.outputTokens, now)
 }
 
 function release(
@@ -154,11 +164,16 @@ function forget(ledger: Ledger, { ask }: LedgerLease): void {
 }
 
 function end(ledger: Ledger, id: string, now: number): void {
-  ledger.ended.delete(id)
-  ledger.ended.set(id, now)
-  for (const [oldest, at] of ledger.ended) {
-    if (now - at < ENDED_KEPT_MS && ledger.ended.size <= ENDED_MOST) break
-    ledger.ended.delete(oldest)
+  const { ended, lost } = ledger
+  ended.delete(id)
+  ended.set(id, now)
+  for (const [oldest, at] of ended) {
+    if (now - at < ENDED_KEPT_MS && ended.size <= ENDED_MOST) break
+    ended.delete(oldest)
+  }
+  for (const [oldest, { at }] of lost) {
+    if (now - at < LOST_KEPT_MS && lost.size < LOST_MOST) break
+    lost.delete(oldest)
   }
 }
 
@@ -191,11 +206,7 @@ function lose(ledger: Ledger, lease: LedgerLease, now: number): void {
   addTokens(ledger.output, now, billed.outputTokens, now)
   bill(ledger, { id, usage: billed, token })
   end(ledger, id, now)
-  ledger.lost.set(id, { billed, token })
-  for (const oldest of ledger.lost.keys()) {
-    if (ledger.lost.size <= LOST_MOST) break
-    ledger.lost.delete(oldest)
-  }
+  ledger.lost.set(id, { at: now, billed, token })
 }
 
 /** When a lease may run out next; null: nothing is due. */

@@ -61,7 +61,6 @@ export const mostNanoUsd = ({ inputTokens, maxOutputTokens, price }: LedgerAsk):
 /** As a lease stands before it holds money. */
 export function leaseFor(ask: LedgerAsk, expected: Expected, now: number): LedgerLease {
   const { price } = ask
-  const bound = expected.boundOutputTokens
   return {
     ask,
     grantedAt: now,
@@ -70,8 +69,7 @@ export function leaseFor(ask: LedgerAsk, expected: Expected, now: number): Ledge
     outputTokens: expected.outputTokens,
     holdNanoUsd: 0,
     allowanceNanoUsd: null,
-    boundNanoUsd:
-      bound === null ? mostNanoUsd(ask) : ask.inputTokens * price.inputMost + bound * price.output,
+    boundNanoUsd: ask.inputTokens * price.inputMost + expected.boundOutputTokens * price.output,
     likelyNanoUsd: expected.inputTokens * price.input + expected.outputTokens * price.output,
     progress: null,
   }
@@ -202,8 +200,19 @@ export function hasPlenty(ask: LedgerAsk, left: LedgerLeft): boolean {
 // Two calls' worth would do; several are sure to be seen before it matters.
 const NEAR_CALLS = 8
 
-/** Whether so little is left that a few calls like this one may use it up. */
-export function isNearTheEnd(ask: LedgerAsk, { left }: { readonly left: LedgerLeft }): boolean {
-  const money = Math.min(left.dayNanoUsd ?? Infinity, left.monthNanoUsd ?? Infinity)
-  return ask.dry !== true && money < NEAR_CALLS * mostNanoUsd(ask)
+/** Whether so little is left, of money or of a browser token, that a few calls like this one may use it up. */
+export function isNearTheEnd(
+  ledger: Ledger,
+  ask: LedgerAsk,
+  { left }: { readonly left: LedgerLeft },
+): boolean {
+  const { token } = ask
+  const used = token === null ? undefined : ledger.tokens.get(token.id)
+  const requests = (token?.maxRequests ?? Infinity) - (used?.requests ?? 0)
+  const money = Math.min(
+    left.dayNanoUsd ?? Infinity,
+    left.monthNanoUsd ?? Infinity,
+    (token?.budgetNanoUsd ?? Infinity) - (used?.nanoUsd ?? 0),
+  )
+  return ask.dry !== true && (requests < NEAR_CALLS || money < NEAR_CALLS * mostNanoUsd(ask))
 }
