@@ -42,7 +42,7 @@ export function createApp(services: Services) {
     .route('/v1', jobs(services, identify, takeJob))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
-    .route('/admin/v1', admin(services))
+    .route('/admin/v1', admin(services, cache))
     .route('/v1', tokens({ services, seal, origins }, identify))
     .notFound(routeUnknown(services))
     .onError(reportErrors(services))

@@ -10,6 +10,8 @@ export const CACHE_STATUS = {
   stale: 'sluice; fwd=stale',
   /** Answered by the call that another request had begun. */
   collapsed: 'sluice; fwd=miss; collapsed',
+  /** The same while the cache cannot be reached. */
+  bypassCollapsed: 'sluice; fwd=bypass; collapsed',
   hit: 'sluice; hit',
   staleHit: 'sluice; hit; detail=stale',
   /** Nothing is kept, and the caller wanted nothing else. */

@@ -9,7 +9,7 @@ const MAX_BODY_BYTES = 64 * 1024
 const MAX_PROBLEMS = 10
 
 /** The bytes as text; empty where there is no body. */
-export async function readAdminBody(request: Request): Promise<string> {
+export async function readAdminBody(request: Request, maxBytes = MAX_BODY_BYTES): Promise<string> {
   const type = request.headers.get('content-type')
   if (type !== null && !/^application\/json\s*(;[^,]*)?$/i.test(type)) {
     throw new GatewayError('invalid_request', 'content-type: expected application/json')
@@ -18,7 +18,7 @@ export async function readAdminBody(request: Request): Promise<string> {
   if (encoding !== null && encoding !== 'identity') {
     throw new GatewayError('invalid_request', 'content-encoding: expected none')
   }
-  const bytes = await readBody(request, MAX_BODY_BYTES)
+  const bytes = await readBody(request, maxBytes)
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

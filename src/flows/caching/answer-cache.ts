@@ -70,10 +70,7 @@ export class AnswerCache {
   /** What the store said, and what follows from it. */
   async #answerFound(asked: AskedAnswer, looked: Looked | null, round: number): Promise<Response> {
     const { call, ask, hash } = asked
-    if (looked === null) {
-      this.#counter.count(call, 'bypasses')
-      return answerCall(this.#services, call)
-    }
+    if (looked === null) return this.#answerAlone(asked, round)
     const { found } = looked
     if (found.kind === 'near') throw new Error('The store found good what was not at hand')
     if (found.kind === 'kept') {
@@ -81,11 +78,7 @@ export class AnswerCache {
       this.near.share(call, hash, found.answer)
       return this.#hit(asked, found.answer, 'hits_redis')
     }
-    if (ask.onlyIfCached) {
-      throw new GatewayError('not_cached', 'cache-control: only-if-cached, and nothing is cached', {
-        headers: this.#headersOf(asked, CACHE_STATUS.onlyIfCached),
-      })
-    }
+    if (ask.onlyIfCached) throw this.#notCached(asked)
     const answer = await this.#orStale(asked, looked, () =>
       found.kind === 'lead'
         ? this.#lead(asked, looked.flight, found)
@@ -95,6 +88,26 @@ export class AnswerCache {
     // What was waited for has failed or was lost, or is kept by now.
     const next = await this.#flights.look(asked, null, round + 1 < MOST_ROUNDS)
     return this.#answerFound(asked, next, round + 1)
+  }
+
+  /** Without the store's word: identical calls of this isolate still find each other, and nothing is kept. */
+  async #answerAlone(asked: AskedAnswer, round: number): Promise<Response> {
+    const { call, ask } = asked
+    this.#counter.count(call, 'bypasses')
+    if (ask.onlyIfCached) throw this.#notCached(asked)
+    const { bypass, bypassCollapsed } = CACHE_STATUS
+    if (!ask.reads || round >= MOST_ROUNDS) return answerCall(this.#services, call)
+    const answer = await this.#flights.alone(asked, bypass, {
+      mayTryAgain: round === 0,
+      own: this.#headersOf(asked, bypassCollapsed),
+    })
+    return answer ?? this.#answerAlone(asked, round + 1)
+  }
+
+  #notCached(asked: AskedAnswer): GatewayError {
+    const headers = this.#headersOf(asked, CACHE_STATUS.onlyIfCached)
+    const message = 'cache-control: only-if-cached, and nothing is cached'
+    return new GatewayError('not_cached', message, { headers })
   }
 
   /** What is kept past its time, at once where the caller takes it so, or where Claude cannot answer. */

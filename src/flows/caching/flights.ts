@@ -25,7 +25,8 @@ export interface FlightsOptions {
 export interface Leading {
   readonly asked: AskedAnswer
   readonly flight: Flight
-  readonly generation: number
+  /** Null: the store cannot be asked, and is not told. */
+  readonly generation: number | null
   readonly cacheStatus: string
 }
 
@@ -38,6 +39,8 @@ export class Flights {
   readonly #services: Services
   readonly #options: FlightsOptions
   readonly #byToken = new Map<string, Flight>()
+  /** Those that are made here, for requests that the store cannot tell of them. */
+  readonly #byHash = new Map<string, Flight>()
 
   constructor(services: Services, options: FlightsOptions) {
     this.#services = services
@@ -106,7 +109,23 @@ export class Flights {
     return answer
   }
 
+  /** Follows the call that this isolate makes for the same already, or makes it. Null: to be asked again. */
+  async alone(
+    asked: AskedAnswer,
+    cacheStatus: string,
+    following: Following,
+  ): Promise<Response | null> {
+    const { call, hash } = asked
+    const known = this.#byHash.get(hash)
+    if (known === undefined || known.isOver(this.#services.now())) {
+      return this.lead({ asked, flight: this.#open(false), generation: null, cacheStatus })
+    }
+    const reader = { call, flight: known, leave: known.join(), isMaker: false, ...following }
+    return readFlight(this.#services, reader)
+  }
+
   async #make({ asked, flight, generation, cacheStatus }: Leading): Promise<void> {
+    this.#byHash.set(asked.hash, flight)
     await leadFlight(this.#services, {
       asked,
       flight,
@@ -116,6 +135,7 @@ export class Flights {
       onKept: (answer) => this.#options.onKept(asked, answer),
     })
     this.#byToken.delete(flight.token)
+    if (this.#byHash.get(asked.hash) === flight) this.#byHash.delete(asked.hash)
   }
 
   /** Null: to be asked again. */

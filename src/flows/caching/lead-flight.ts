@@ -14,8 +14,8 @@ import { keptAnswerOf } from './keep-answer.ts'
 export interface Leading {
   readonly asked: AskedAnswer
   readonly flight: Flight
-  /** The newest invalidation when it began. */
-  readonly generation: number
+  /** The newest invalidation when it began; null: not known, since the store cannot be asked. */
+  readonly generation: number | null
   readonly cacheStatus: string
   /** Told where the answer is complete and good for others. */
   onKeepable(answer: KeptAnswer): void
@@ -106,6 +106,7 @@ function keptOf(
   { asked, generation }: Leading,
   { end, startedAt }: { readonly end: FlightEnd; readonly startedAt: number },
 ): KeptAnswer | null {
+  if (generation === null) return null
   const body = end.kind === 'whole' ? end.body : end.kind === 'ended' ? end.message : null
   if (body === null) return null
   const { marks, call, ask } = asked
@@ -136,7 +137,8 @@ class Beat {
 
   async land(answer: KeptAnswer | null): Promise<boolean> {
     clearInterval(this.#timer)
-    const { asked, flight } = this.#leading
+    const { asked, flight, generation } = this.#leading
+    if (generation === null) return false
     await this.#telling
     // Those who listen get the rest before the end.
     if (this.#told > 0 && this.#told < flight.pieces.length) await this.#tell()

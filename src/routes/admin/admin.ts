@@ -4,8 +4,10 @@ import { GatewayError } from '../../core/errors.ts'
 import { createAnswerOnce } from '../../flows/admin/answer-once.ts'
 import { createAdminGuard, openAdminRequest } from '../../flows/admin/open-admin.ts'
 import type { Services } from '../../ports.ts'
+import type { AnswerCache } from '../../flows/caching/answer-cache.ts'
 import { accounts } from './accounts.ts'
 import type { AdminEnv } from './admin-env.ts'
+import { adminCache } from './cache.ts'
 import { events } from './events.ts'
 import { adminJobs } from './jobs.ts'
 import { keys } from './keys.ts'
@@ -13,7 +15,7 @@ import { tenants } from './tenants.ts'
 import { tiers } from './tiers.ts'
 import { adminUsage } from './usage.ts'
 
-export const admin = (services: Services) => {
+export const admin = (services: Services, cache: AnswerCache) => {
   const answerOnce = createAnswerOnce(services)
   return new Hono<AdminEnv>()
     .use(neverCached)
@@ -24,6 +26,7 @@ export const admin = (services: Services) => {
     .route('/', tiers())
     .route('/', adminUsage(services))
     .route('/', adminJobs(services))
+    .route('/', adminCache(services, cache))
     .route('/', events())
 }
 

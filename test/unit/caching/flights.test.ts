@@ -152,6 +152,27 @@ describe.each([1, 2])('a stream, with %i isolates', (isolates) => {
   })
 })
 
+test('without the store, an isolate still makes one call for identical ones, and keeps nothing', async () => {
+  const go = latch()
+  const houses = await open(1, {
+    answer: async () => {
+      await go.opened
+      return answered()
+    },
+    around: (store) => ({ ...store, look: () => Promise.reject(new Error('down')) }),
+  })
+  const asking = many(20).map(() => houses[0]!.ask({}, { headers: CACHED }))
+  await vi.waitFor(() => expect(world.sent()).toBe(1))
+  go.open()
+  const statuses = (await Promise.all(asking)).map(statusOf)
+  expect(new Set(statuses)).toEqual(
+    new Set(['sluice; fwd=bypass', 'sluice; fwd=bypass; collapsed']),
+  )
+  expect(world.sent()).toBe(1)
+  await houses[0]!.ask({}, { headers: CACHED })
+  expect(world.sent()).toBe(2)
+})
+
 test('a call that nobody waits for any more is ended', async () => {
   const houses = await open(1, { answer: ({ signal }) => untilAborted(signal) })
   const callers = many(3).map(() => new AbortController())
