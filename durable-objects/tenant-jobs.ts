@@ -2,8 +2,9 @@
 // woken when a message may have been lost, a runner is dead, a deadline is over or a job is to be forgotten.
 import { DurableObject } from 'cloudflare:workers'
 import type { Part } from '../src/adapters/jobs/job-pieces.ts'
-import { JOB_SCHEMA } from '../src/adapters/jobs/job-sql.ts'
-import { JobsHost, type Outbox } from '../src/adapters/jobs/jobs-host.ts'
+import { JOB_PACE_SCHEMA, JOB_SCHEMA } from '../src/adapters/jobs/job-sql.ts'
+import type { Outbox } from '../src/adapters/jobs/job-journal.ts'
+import { JobsHost } from '../src/adapters/jobs/jobs-host.ts'
 import type {
   JobsPlace,
   PlacedClaim,
@@ -25,7 +26,10 @@ import { sendToQueues } from '../src/adapters/cloudflare/job-queues.ts'
 import { migrate, type Migration } from './migrate.ts'
 
 /** Append-only: see migrate.ts. */
-export const JOB_MIGRATIONS: readonly Migration[] = [{ id: 'jobs_001', sql: JOB_SCHEMA }]
+export const JOB_MIGRATIONS: readonly Migration[] = [
+  { id: 'jobs_001', sql: JOB_SCHEMA },
+  { id: 'jobs_002', sql: JOB_PACE_SCHEMA },
+]
 
 // An object holds one tenant's jobs; the store can hold many.
 const OWN = ''

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, expect, test } from 'vitest'
-import { JOB_SCHEMA } from '../../src/adapters/jobs/job-sql.ts'
+import { JOB_SCHEMAS } from '../../src/adapters/jobs/job-sql.ts'
 import { JobsHost } from '../../src/adapters/jobs/jobs-host.ts'
 import { configure, transact } from '../../src/adapters/sqlite/database.ts'
 import { sqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
-import { broke, submission, succeeded } from '../support/jobs.ts'
+import { broke, error, submission, succeeded } from '../support/jobs.ts'
 import { describeJobs } from './jobs.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'sluice-jobs-'))
@@ -42,7 +42,7 @@ interface Clocked {
 
 /** A host whose time the test makes. */
 function clocked(db: DatabaseSync, now = 1_000_000): Clocked {
-  db.exec(JOB_SCHEMA)
+  for (const schema of JOB_SCHEMAS) db.exec(schema)
   const sent: string[] = []
   const it: Clocked = {
     sent,
@@ -121,6 +121,29 @@ test('a tenant has so many messages in a lane at most, and the next goes when on
   // One lane's jobs are no other's.
   const high = take(it, { lane: 'high' })
   expect(it.sent.at(-1)).toBe(high)
+})
+
+test('a lane whose job was refused rests, longer each time, and hands out one at a time until one is served', () => {
+  const it = clocked(openFile('pace.db'))
+  const ids = Array.from({ length: 5 }, () => take(it))
+  const refuse = (id: string): void => {
+    expect(it.host.claim(id, { token: id, leaseMs: 60_000 }).kind).toBe('run')
+    const end = { kind: 'refused', error, retryAfterMs: 0 } as const
+    it.host.finish(id, { token: id, end, pieces: 0, first: null })
+  }
+  expect(it.sent.splice(0)).toEqual(ids)
+  for (const id of ids) refuse(id)
+  expect(it.sent).toEqual([])
+  expect(it.wakeAt).toBe(it.now + 5_000)
+  it.now += 5_000
+  it.host.tick()
+  const [probe = ''] = it.sent
+  expect(it.sent.splice(0)).toHaveLength(1)
+  it.host.claim(probe, { token: 'p', leaseMs: 60_000 })
+  expect(it.sent.splice(0)).toHaveLength(1)
+  const first = new Uint8Array(1)
+  it.host.finish(probe, { ...succeeded('p', first), pieces: 1, first })
+  expect(it.sent).toHaveLength(3)
 })
 
 test('a result lives as long as was promised, a dead letter until it is seen to', () => {

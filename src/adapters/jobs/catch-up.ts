@@ -3,15 +3,18 @@
 import type { Lane } from '../../core/admission/admission.ts'
 import type { Job } from '../../core/jobs/job.ts'
 import { advance, noticed } from '../../core/jobs/machine.ts'
+import { noticesOf } from '../../core/jobs/pace.ts'
 import type { JobMessage, StoredJob } from '../../ports/jobs.ts'
 import type { JobKeys } from './job-keys.ts'
 import type { JobPieces } from './job-pieces.ts'
 import type { JobStore } from './job-store.ts'
+import type { LanePaces } from './lane-paces.ts'
 
 export interface Kept {
   readonly store: JobStore
   readonly pieces: JobPieces
   readonly keys: JobKeys
+  readonly paces: LanePaces
   readonly keep: (stored: StoredJob, job: Job) => StoredJob
 }
 
@@ -19,14 +22,8 @@ export const LANES: readonly Lane[] = ['high', 'normal', 'low']
 
 /** What is left is done at once after, so that one step stays short. */
 const MOST_AT_ONCE = 200
-/**
- * Messages of one tenant that a lane's queue holds: its thousands of jobs do not stand before another tenant's one, and
- * few are sent again where a queue is slow.
- */
-const NOTICES_PER_LANE = 50
-
 export function catchUp(kept: Kept, now: number): ReadonlyMap<Lane, readonly JobMessage[]> {
-  const { store, pieces, keys, keep } = kept
+  const { store, pieces, keys, paces, keep } = kept
   const outbox = new Map<Lane, JobMessage[]>()
   const announce = (stored: StoredJob): void => {
     const { id, lane } = stored.job
@@ -46,9 +43,10 @@ export function catchUp(kept: Kept, now: number): ReadonlyMap<Lane, readonly Job
     } else announce(stored)
   }
   for (const lane of LANES) {
-    const due = store.findDue(lane, now, NOTICES_PER_LANE)
+    const most = noticesOf(paces.of(lane), now)
+    const due = most === 0 ? [] : store.findDue(lane, now, most)
     if (due.length === 0) continue
-    const room = NOTICES_PER_LANE - store.countNoticed(lane, now)
+    const room = most - store.countNoticed(lane, now)
     for (const stored of due.slice(0, Math.max(0, room))) announce(stored)
   }
   pieces.forgetOld(now)

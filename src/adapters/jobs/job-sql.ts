@@ -44,3 +44,13 @@ export const JOB_SCHEMA = `
     tenant TEXT NOT NULL, lane TEXT NOT NULL, minute INTEGER NOT NULL, came INTEGER NOT NULL, went INTEGER NOT NULL,
     PRIMARY KEY (tenant, lane, minute)
   ) WITHOUT ROWID;`
+
+/** Of lanes that rest. */
+export const JOB_PACE_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS job_paces (
+    tenant TEXT NOT NULL, lane TEXT NOT NULL, refusals INTEGER NOT NULL, rests_until INTEGER NOT NULL,
+    PRIMARY KEY (tenant, lane)
+  ) WITHOUT ROWID;`
+
+/** In the order in which they came. */
+export const JOB_SCHEMAS: readonly string[] = [JOB_SCHEMA, JOB_PACE_SCHEMA]

@@ -3,7 +3,7 @@
 import type { JobDesk, JobMessage, JobRuns, Jobs } from '../../ports/jobs.ts'
 import type { LogLine } from '../../ports.ts'
 import { mergeDead, sumLanes } from '../jobs/dead-letters.ts'
-import { JOB_SCHEMA, type JobSql } from '../jobs/job-sql.ts'
+import { JOB_SCHEMAS, type JobSql } from '../jobs/job-sql.ts'
 import { JobsHost } from '../jobs/jobs-host.ts'
 import { jobsOver } from '../jobs/jobs-over.ts'
 import { LaneWorkers } from '../memory/lane-workers.ts'
@@ -28,7 +28,7 @@ const LONGEST_TIMER_MS = 30_000
 
 export function sqliteJobs(db: SqliteDatabase, options: SqliteJobsOptions): SqliteJobs {
   const { now, run, log = () => {} } = options
-  db.exec(JOB_SCHEMA)
+  for (const schema of JOB_SCHEMAS) db.exec(schema)
   const sql = sqlOf(db)
   const workers = new LaneWorkers<JobMessage>(run, (error) =>
     log({ event: 'job_run_failed', error: String(error) }),

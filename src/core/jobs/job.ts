@@ -22,8 +22,8 @@ export interface Job {
   readonly attempts: number
   /** Since it last ran: how often a gate or a limit said "later". */
   readonly refusals: number
-  /** When the first of these came; null: there was none. */
-  readonly refusedSince: number | null
+  /** Since when it waits for its turn: it came, failed or was redriven. */
+  readonly waitingSince: number
   /** Who runs it; null: nobody. */
   readonly run: JobRun | null
   /** Who ran it last, and may still say that it succeeded. */

@@ -14,8 +14,8 @@ export interface NewJob {
 
 /** Each notice that nobody answers is waited for longer, so that a long queue is not made longer by its own copies. */
 const NOTICE_FACTORS = [1, 2, 4, 8, 20]
-/** A refusal's own time may be a guess: each further one counts for more. */
-const REFUSED_MS = [1_000, 2_000, 5_000, 10_000, 30_000]
+/** What was refused without a time to come again. */
+const REFUSED_MS = 1_000
 const LONGEST_REFUSAL_MS = 300_000
 /** A dead letter that nobody looks at. */
 export const DEAD_LETTER_LIFE_MS = 14 * 86_400_000
@@ -34,7 +34,7 @@ export function newJob({ id, lane, mode, rules }: NewJob, now: number): Job {
     deadlineAt: now + rules.lifeMs,
     attempts: 0,
     refusals: 0,
-    refusedSince: null,
+    waitingSince: now,
     run: null,
     lastToken: null,
     notice: NO_NOTICE,
@@ -96,19 +96,17 @@ export function finish(before: Job, token: string, end: RunEnd, now: number): Jo
 }
 
 function refused(job: Job, end: Extract<RunEnd, { kind: 'refused' }>, now: number): Job {
-  const usualMs = pick(REFUSED_MS, job.refusals)
-  const delayMs = Math.min(Math.max(end.retryAfterMs ?? 0, usualMs), LONGEST_REFUSAL_MS)
+  const delayMs = Math.min(end.retryAfterMs ?? REFUSED_MS, LONGEST_REFUSAL_MS)
   return {
     ...waiting(job, now + delayMs),
     attempts: Math.max(0, job.attempts - 1),
     refusals: job.refusals + 1,
-    refusedSince: job.refusedSince ?? now,
     error: end.error,
   }
 }
 
 function failed(job: Job, end: Extract<RunEnd, { kind: 'failed' }>, now: number): Job {
-  const known: Job = { ...job, error: end.error, refusals: 0, refusedSince: null }
+  const known: Job = { ...job, error: end.error, refusals: 0, waitingSince: now }
   if (end.next === 'final') return ended(known, 'failed', now)
   if (end.next === 'dead' || job.attempts >= job.rules.attempts) return dead(known, now)
   const delayMs = Math.max(pick(job.rules.backoffMs, job.attempts - 1), end.retryAfterMs ?? 0)
@@ -158,7 +156,7 @@ export function redrive(job: Job, now: number): Job {
     deadlineAt: now + job.rules.lifeMs,
     attempts: 0,
     refusals: 0,
-    refusedSince: null,
+    waitingSince: now,
     lastToken: null,
     endedAt: null,
     isDead: false,

@@ -175,13 +175,12 @@ async function callOf(services: Services, run: Run, scope: RequestScope): Promis
 }
 
 /**
- * Work of the low lane takes what is free, and stands in nobody's line. But not for ever: refused for so long it waits
+ * Work of the low lane takes what is free, and stands in nobody's line. But not for ever: after so long it waits
  * like others, and has its lane's share of an account that is always full.
  */
-function isPolite({ config, now }: Services, { lane, refusedSince }: Job): boolean {
+function isPolite({ config, now }: Services, { lane, waitingSince }: Job): boolean {
   if (lane !== 'low') return false
-  const longestMs = POLITE_WAITS * config.gate.queueWaitMs
-  return refusedSince === null || now() - refusedSince < longestMs
+  return now() - waitingSince < POLITE_WAITS * config.gate.queueWaitMs
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
