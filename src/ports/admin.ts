@@ -2,6 +2,7 @@
 // as new as the bookmark that it was opened with. Each write is all or nothing, together with its audit row.
 import type { KeyRecord } from '../core/admin/key-body.ts'
 import type { TenantRecord } from '../core/admin/tenant-body.ts'
+import type { Attempt, DeliveryState } from '../core/webhooks/delivery.ts'
 import type { CountedUsage, GroupField } from '../core/money/usage-report.ts'
 import type { AccountFields, StoredAccount } from '../core/answering/account.ts'
 import type { Tier } from '../core/money/tier.ts'
@@ -20,7 +21,14 @@ export interface AdminView {
 
 /** Every method throws GatewayError `store_unavailable` when the database cannot be asked. */
 export interface AdminSession
-  extends TierRecords, TenantRecords, KeyRecords, AccountRecords, UsageRecords, EventRecords {
+  extends
+    TierRecords,
+    TenantRecords,
+    KeyRecords,
+    AccountRecords,
+    UsageRecords,
+    EventRecords,
+    WebhookRecords {
   /** For the caller's next request, so that it sees what this one saw; null where the store has none. */
   bookmark(): string | null
   /** The answer to a request that was made before, less than a day ago. */
@@ -188,4 +196,46 @@ export interface EventRecords {
     event: Omit<AuditEvent, 'id' | 'at' | 'actor' | 'requestId'>,
     write: AdminWrite,
   ): Promise<void>
+}
+
+/** A delivery as it was a moment ago. */
+export interface ListedDelivery {
+  readonly id: string
+  /** A tenant's id, or the operator. */
+  readonly owner: string
+  readonly type: string
+  readonly url: string | null
+  readonly state: DeliveryState
+  readonly createdAt: number
+  readonly endedAt: number | null
+  readonly dueAt: number | null
+  readonly attemptCount: number
+  /** The latest ones. */
+  readonly attempts: readonly Attempt[]
+}
+
+export interface DeliveryFilter {
+  readonly owner: string | null
+  readonly state: string | null
+  readonly type: string | null
+}
+
+export interface WebhookSecretRecord {
+  readonly version: number
+  /** Until then the version before signs too; epoch ms. */
+  readonly formerUntil: number
+}
+
+export interface WebhookRecords {
+  /** The latest first. */
+  listDeliveries(filter: DeliveryFilter, page: Page): Promise<Listed<ListedDelivery>>
+  findDelivery(id: string): Promise<ListedDelivery | null>
+  /** The first version where nothing was rotated. */
+  findWebhookSecret(owner: string): Promise<WebhookSecretRecord>
+  /** False: another rotation made this version, or a later one. */
+  rotateWebhookSecret(
+    owner: string,
+    secret: WebhookSecretRecord,
+    write: AdminWrite,
+  ): Promise<boolean>
 }

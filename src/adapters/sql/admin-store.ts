@@ -6,6 +6,7 @@ import { keyRecords } from './admin-keys.ts'
 import { tenantRecords } from './admin-tenants.ts'
 import { tierRecords } from './admin-tiers.ts'
 import { usageRecords } from './admin-usage.ts'
+import { webhookRecords } from './admin-webhooks.ts'
 import { readNumber, readText } from './audited.ts'
 import type { OpenSqlSession } from './session.ts'
 
@@ -19,6 +20,7 @@ export const sqlAdminStore = (openSession: OpenSqlSession): AdminStore => ({
       ...usageRecords(session),
       ...eventRecords(session),
       ...accountRecords(session),
+      ...webhookRecords(session),
       bookmark: () => session.bookmark(),
       async findAnswer(name, since) {
         const [row] = await session.all(

@@ -14,6 +14,7 @@ import { keys } from './keys.ts'
 import { tenants } from './tenants.ts'
 import { tiers } from './tiers.ts'
 import { adminUsage } from './usage.ts'
+import { webhooks } from './webhooks.ts'
 
 export const admin = (services: Services, cache: AnswerCache) => {
   const answerOnce = createAnswerOnce(services)
@@ -28,6 +29,7 @@ export const admin = (services: Services, cache: AnswerCache) => {
     .route('/', adminJobs(services))
     .route('/', adminCache(services, cache))
     .route('/', events())
+    .route('/', webhooks(services, answerOnce))
 }
 
 const neverCached: MiddlewareHandler<AdminEnv> = async (c, next) => {
