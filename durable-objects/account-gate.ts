@@ -30,7 +30,9 @@ import {
 } from '../src/core/admission/snapshot.ts'
 import type { NumberedEntry } from '../src/core/admission/timeline.ts'
 import { placeOf, type WaitPlace } from '../src/core/admission/wait-queue.ts'
+import { cloudflareWebhooks } from '../src/adapters/cloudflare/webhooks.ts'
 import { AlarmClock } from './alarm-clock.ts'
+import { DoorNews } from './door-news.ts'
 import { GateStore } from './gate-store.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -39,12 +41,26 @@ export class AccountGate extends DurableObject<Env> {
   #gate: Gate
   readonly #room = new WaitingRoom()
   readonly #clock: AlarmClock
+  /** Null: nobody is told. */
+  readonly #news: DoorNews | null
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
+    const { gate, webhooks } = parseConfig(env)
     this.#store = new GateStore(ctx.storage)
-    this.#gate = this.#store.load(parseConfig(env).gate)
+    this.#gate = this.#store.load(gate)
     this.#clock = new AlarmClock(ctx.storage, () => this.#decide(advance))
+    const account = ctx.id.name
+    this.#news =
+      webhooks.operatorUrl === null || account === undefined
+        ? null
+        : new DoorNews({
+            storage: ctx.storage,
+            account,
+            webhooks: cloudflareWebhooks(env.TENANT_WEBHOOKS),
+            now: () => Date.now(),
+          })
+    if (this.#news?.hasNews() === true) this.#tellNews()
   }
 
   admit(ask: AdmissionAsk): Admission | Promise<Admission> {
@@ -119,6 +135,7 @@ export class AccountGate extends DurableObject<Env> {
   override alarm(): void {
     this.#clock.rang()
     this.#decide(advance)
+    if (this.#news?.hasNews() === true) this.#tellNews()
   }
 
   #decide(event: (gate: Gate, at: Moment) => Resolution[]): void {
@@ -128,10 +145,27 @@ export class AccountGate extends DurableObject<Env> {
   }
 
   #keep(): void {
+    const hasNews = this.#gate.unsaved.transitions.length > 0
     this.#store.save(this.#gate)
+    if (hasNews) this.#tellNews()
     const now = Date.now()
     this.#clock.wakeAt(nextWakeAt(this.#gate, now), now)
   }
+
+  #tellNews(): void {
+    if (this.#news === null) return
+    this.#clock.alarmAt(Date.now() + TELL_AGAIN_MS)
+    this.ctx.waitUntil(
+      this.#news
+        .tell()
+        .catch((error: unknown) =>
+          console.error(JSON.stringify({ event: 'door_news_failed', error: String(error) })),
+        ),
+    )
+  }
 }
+
+/** Whatever happens to the telling, it is looked at again then. */
+const TELL_AGAIN_MS = 30_000
 
 const moment = (): Moment => ({ now: Date.now(), random: Math.random() })

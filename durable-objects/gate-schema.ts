@@ -1,4 +1,5 @@
 // The tables of an account's gate. Append-only: see migrate.ts.
+import { DOOR_NEWS_MIGRATION } from './door-news.ts'
 import type { Migration } from './migrate.ts'
 import { USAGE_OUTBOX_MIGRATION } from './usage-outbox.ts'
 
@@ -20,4 +21,5 @@ export const GATE_MIGRATIONS: readonly Migration[] = [
       );`,
   },
   USAGE_OUTBOX_MIGRATION,
+  DOOR_NEWS_MIGRATION,
 ]

@@ -1,6 +1,8 @@
 // One tenant's ledger, as an object: a shell around the core, its store and the outbox of what it billed. It is woken
 // when a call may have been lost, and when usage is due in D1. Bodies never come here.
 import { DurableObject } from 'cloudflare:workers'
+import { cloudflareWebhooks } from '../src/adapters/cloudflare/webhooks.ts'
+import { createBudgetNews } from '../src/adapters/webhooks/budget-news.ts'
 import { GroupWriter } from '../src/adapters/ledger/group-writer.ts'
 import { LedgerHost } from '../src/adapters/ledger/ledger-host.ts'
 import { LEDGER_SCHEMA, SqlLedgerStore } from '../src/adapters/ledger/ledger-store.ts'
@@ -58,6 +60,11 @@ export class TenantLedger extends DurableObject<Env> {
       store: new SqlLedgerStore(sql, this.#outbox, OWN),
       now: () => Date.now(),
       writer: this.#writer,
+      onPassed: createBudgetNews({
+        webhooks: cloudflareWebhooks(env.TENANT_WEBHOOKS),
+        now: () => Date.now(),
+        defer: (work) => ctx.waitUntil(work),
+      }),
     })
     this.#wake()
   }

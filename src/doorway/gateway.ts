@@ -15,7 +15,9 @@ import { upstashStores } from '../adapters/upstash/stores.ts'
 import { sqliteJobs } from '../adapters/sqlite/jobs.ts'
 import { sqliteLedgers } from '../adapters/sqlite/ledgers.ts'
 import { sqliteWebhooks } from '../adapters/sqlite/webhooks.ts'
+import { createBudgetNews } from '../adapters/webhooks/budget-news.ts'
 import type { Config } from '../config.ts'
+import { doorEvent } from '../core/webhooks/event.ts'
 import { errorBody, errorHeaders, GatewayError } from '../core/errors.ts'
 import { createJobRunner, type JobRunner } from '../flows/jobs/run-job.ts'
 import { openAccountDirectory } from '../flows/account-directory.ts'
@@ -43,11 +45,6 @@ export interface ProcessGatewayOptions {
 }
 
 export function openGateway({ config, db, log }: ProcessGatewayOptions): ProcessGateway {
-  const ledgers = sqliteLedgers(db, { now: Date.now, log })
-  const gates = memoryAccountGates(config.gate, {
-    now: Date.now,
-    random: Math.random,
-  })
   const webhooks = sqliteWebhooks(db, {
     settings: config.webhooks,
     secrets: createWebhookSecrets(peppersOf(config.keys)),
@@ -56,6 +53,21 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     now: Date.now,
     random: Math.random,
     log,
+  })
+  const deferred = new Deferred((error) => log({ event: 'deferred_failed', error: String(error) }))
+  const defer = (work: Promise<unknown>): void => deferred.add(work)
+  const ledgers = sqliteLedgers(db, {
+    now: Date.now,
+    log,
+    onPassed: createBudgetNews({ webhooks, now: Date.now, defer }),
+  })
+  const gates = memoryAccountGates(config.gate, {
+    now: Date.now,
+    random: Math.random,
+    onEntry: (account, entry) => {
+      const event = doorEvent(account, entry.seq, entry)
+      if (event !== null) defer(webhooks.tell(event))
+    },
   })
   const addresses = new WeakMap<Request, string>()
   // Jobs are run by what is made of them below.
@@ -89,9 +101,8 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
   }
   const app = createApp(services)
   runJob = createJobRunner(services)
-  const deferred = new Deferred((error) => log({ event: 'deferred_failed', error: String(error) }))
   const context = {
-    waitUntil: (work: Promise<unknown>) => deferred.add(work),
+    waitUntil: defer,
     passThroughOnException: () => {},
     props: {},
   }

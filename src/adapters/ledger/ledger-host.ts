@@ -6,6 +6,7 @@ import { reportOf } from '../../core/money/ledger/left.ts'
 import { restoreLedger } from '../../core/money/ledger/ledger-record.ts'
 import { clearUnsaved, hasUnsaved, type Ledger } from '../../core/money/ledger/ledger-state.ts'
 import { isNearTheEnd } from '../../core/money/ledger/reserve.ts'
+import { type PassedThreshold, passedThresholds } from '../../core/money/ledger/thresholds.ts'
 import type {
   LedgerAsk,
   LedgerLimits,
@@ -23,6 +24,8 @@ export interface LedgerHostOptions {
   readonly now: () => number
   /** Its `save` calls this host's, and then `saved`. */
   readonly writer: Pick<GroupWriter, 'soon' | 'kept' | 'write'>
+  /** Called again and again for the same marks. */
+  readonly onPassed?: (tenant: string, passed: readonly PassedThreshold[]) => void
 }
 
 export class LedgerHost {
@@ -40,6 +43,8 @@ export class LedgerHost {
     if (answer.kind === 'granted' && isNearTheEnd(this.#ledger, ask, answer)) {
       this.#options.writer.write()
     } else this.#writeSoon()
+    // Who restarted after the last call of a period finds out by the next one that it refuses.
+    if (answer.kind === 'refused') this.#tellPassed(ask)
     return answer
   }
 
@@ -55,7 +60,10 @@ export class LedgerHost {
   settle(settlements: readonly LedgerSettlement[]): Promise<void> {
     const now = this.#options.now()
     for (const settlement of settlements) {
-      if (!this.#isOld(settlement.id)) settle(this.#ledger, settlement, now)
+      if (this.#isOld(settlement.id)) continue
+      const ask = this.#ledger.leases.get(settlement.id)?.ask
+      settle(this.#ledger, settlement, now)
+      if (ask !== undefined) this.#tellPassed(ask)
     }
     return hasUnsaved(this.#ledger) ? this.#options.writer.kept() : Promise.resolve()
   }
@@ -99,6 +107,13 @@ export class LedgerHost {
   /** The transaction has been committed. */
   saved(): void {
     clearUnsaved(this.#ledger)
+  }
+
+  #tellPassed({ tenant, limits }: LedgerAsk): void {
+    const { onPassed, now } = this.#options
+    if (onPassed === undefined) return
+    const passed = passedThresholds(this.#ledger, limits, now())
+    if (passed.length > 0) onPassed(tenant, passed)
   }
 
   #writeSoon(): void {

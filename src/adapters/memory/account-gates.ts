@@ -29,6 +29,8 @@ import type {
 export interface MemoryGateOptions {
   readonly now: () => number
   readonly random: () => number
+  /** What happened to an account's doors and limits, as it happens. */
+  readonly onEntry?: (account: string, entry: NumberedEntry) => void
 }
 
 export interface MemoryAccountGates extends AccountGates, GateOperations {
@@ -46,7 +48,7 @@ export function memoryAccountGates(
 ): MemoryAccountGates {
   const hosts = new Map<string, GateHost>()
   const hostOf = ({ id }: Pick<Account, 'id'>): GateHost => {
-    const host = hosts.get(id) ?? new GateHost(newGate(settings, 1), options)
+    const host = hosts.get(id) ?? new GateHost(id, newGate(settings, 1), options)
     hosts.set(id, host)
     return host
   }
@@ -99,13 +101,15 @@ export function memoryAccountGates(
 
 class GateHost {
   readonly gate: Gate
+  readonly #account: string
   readonly #options: MemoryGateOptions
   readonly #waiting: Waiting = new Map()
   readonly #timeline: NumberedEntry[] = []
   #entries = 0
   #timer: ReturnType<typeof setTimeout> | null = null
 
-  constructor(gate: Gate, options: MemoryGateOptions) {
+  constructor(account: string, gate: Gate, options: MemoryGateOptions) {
+    this.#account = account
     this.gate = gate
     this.#options = options
   }
@@ -145,7 +149,9 @@ class GateHost {
     // There is nothing to survive this process; but an operator may ask what happened in it.
     for (const entry of this.gate.unsaved.transitions.splice(0)) {
       this.#entries += 1
-      pushBounded(this.#timeline, { ...entry, seq: this.#entries }, TIMELINE_KEPT)
+      const numbered = { ...entry, seq: this.#entries }
+      pushBounded(this.#timeline, numbered, TIMELINE_KEPT)
+      this.#options.onEntry?.(this.#account, numbered)
     }
     for (const { ticket, admission } of resolved) {
       this.#waiting.get(ticket)?.resolve(admission)

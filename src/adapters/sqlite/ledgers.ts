@@ -2,7 +2,7 @@
 // core. What the ledgers of all tenants changed within a moment is one transaction.
 import type { LogLine, Ledgers, LedgerUnavailable, UsageReader } from '../../ports.ts'
 import { GroupWriter } from '../ledger/group-writer.ts'
-import { LedgerHost } from '../ledger/ledger-host.ts'
+import { LedgerHost, type LedgerHostOptions } from '../ledger/ledger-host.ts'
 import { LEDGER_SCHEMA, type LedgerSql, SqlLedgerStore } from '../ledger/ledger-store.ts'
 import { type SqliteDatabase, type SqliteStatement, transact } from './database.ts'
 import { SqliteUsage } from './usage-store.ts'
@@ -10,6 +10,7 @@ import { SqliteUsage } from './usage-store.ts'
 export interface SqliteLedgersOptions {
   readonly now: () => number
   readonly log?: (line: LogLine) => void
+  readonly onPassed?: LedgerHostOptions['onPassed']
 }
 
 export interface SqliteLedgers extends Ledgers, UsageReader {
@@ -25,7 +26,7 @@ const MOST_HELD = 1_000
 const unavailable: LedgerUnavailable = { kind: 'unavailable' }
 
 export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions): SqliteLedgers {
-  const { now, log = () => {} } = options
+  const { now, log = () => {}, onPassed } = options
   db.exec(LEDGER_SCHEMA)
   const usage = new SqliteUsage(db, now)
   const sql = sqlOf(db)
@@ -47,7 +48,12 @@ export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions)
       if (hosts.size < MOST_HELD) break
       if (isIdle) hosts.delete(other)
     }
-    const host = new LedgerHost({ store: new SqlLedgerStore(sql, usage, tenant), now, writer })
+    const host = new LedgerHost({
+      store: new SqlLedgerStore(sql, usage, tenant),
+      now,
+      writer,
+      ...(onPassed === undefined ? {} : { onPassed }),
+    })
     hosts.set(tenant, host)
     return host
   }

@@ -43,7 +43,7 @@ export const jobKey = (id: string, round = 0): string =>
 export function doorEvent(account: string, seq: number, entry: TimelineEntry): WebhookEvent | null {
   const { at, kind, from, to, cause, modelClass } = entry
   if (kind !== 'breaker' && kind !== 'account') return null
-  const opened = from === 'closed' && to === 'open'
+  const opened = from === 'closed' && to !== 'closed'
   const closed = from !== 'closed' && to === 'closed'
   if (!opened && !closed) return null
   return operatorEvent(
