@@ -43,10 +43,10 @@ describe('deliveries', () => {
   it('are listed with their tries, the latest first, in pages and by what is asked for', async () => {
     await openAndClose()
     const all = await settled('', 2)
-    expect(all.data.map(({ type }) => type).toSorted()).toEqual([
-      'account.closed',
-      'account.opened',
-    ])
+    expect(new Set(all.data.map(({ type }) => type))).toEqual(
+      new Set(['account.closed', 'account.opened']),
+    )
+    expect(all.data).toHaveLength(2)
     const opened = (await list('?type=account.opened')).data
     expect(opened).toEqual([
       {

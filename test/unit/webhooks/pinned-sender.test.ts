@@ -28,11 +28,8 @@ beforeAll(async () => {
   const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
   execFileSync(
     'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-keyout', key, '-out', cert, '-days', '2', '-subj', `/CN=${NAME}`],
-      ...['-addext', `subjectAltName=DNS:${NAME}`],
-    ],
+    `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert}
+      -days 2 -subj /CN=${NAME} -addext subjectAltName=DNS:${NAME}`.split(/\s+/),
     { stdio: 'ignore' },
   )
   ca = readFileSync(cert, 'utf8')
