@@ -94,7 +94,7 @@ async function runAll(options: SubjectOptions): Promise<Results> {
       { ...options, dir: join(options.dir, `start-${start}`) },
       missing,
     )
-    await warmUp(subjects, options)
+    await warmUp(subjects, chosen, options)
     for (let round = 1; round <= plan.rounds; round += 1) {
       for (const [at, scenario] of chosen.entries()) {
         // Another one begins each time: what comes first or last gains nothing by it.
@@ -148,11 +148,16 @@ async function startSubjects(
 }
 
 /** Until V8 has compiled what is hot, a process costs several times what it costs later. */
-async function warmUp(subjects: readonly Subject[], { neighbours }: SubjectOptions): Promise<void> {
+async function warmUp(
+  subjects: readonly Subject[],
+  chosen: readonly Scenario[],
+  { neighbours }: SubjectOptions,
+): Promise<void> {
   for (const subject of subjects) {
     await neighbours.takeCounts()
     for (const [name, units] of Object.entries(WARM)) {
       const scenario = SCENARIOS.find((each) => each.name === name)
+      if (!chosen.some(({ unit }) => unit === scenario?.unit)) continue
       let seen = 0
       // A machine that is too slow for it is measured all the same.
       for (let tries = 0; scenario !== undefined && seen < units && tries < 15; tries += 1) {

@@ -52,7 +52,7 @@ const services: Services = {
   jobRuns: jobs,
   jobDesk: jobs,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
-  ...upstashStores({ config, now: Date.now, log: logToConsole }),
+  ...upstashStores({ config, now: Date.now, log: logToConsole, endsWithRequest: true }),
   usage: d1UsageReader(DB, (tenant) => {
     void ledgers.flush(tenant).catch(() => {})
     return TENANT_LEDGER.getByName(tenant)

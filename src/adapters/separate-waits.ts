@@ -13,4 +13,8 @@ export const separateWaits: Waits = {
       clearTimeout(timer)
     }
   },
+  wakeAt(at, wake) {
+    const timer = setTimeout(wake, Math.max(0, at - Date.now()))
+    return () => clearTimeout(timer)
+  },
 }

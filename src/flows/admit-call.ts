@@ -5,6 +5,7 @@ import type { AccountRefusal } from '../core/answering/refusal.ts'
 import type { Services } from '../ports.ts'
 import { type Entrance, GateAsker, type Held, settleUnused } from './ask-gate.ts'
 import type { Call } from './call.ts'
+import { type LeavingSignal, Unwanted } from './unwanted.ts'
 
 /** A caller stands in so many queues at most: each place costs its gate a call to join and one to leave. */
 const MOST_QUEUES = 3
@@ -17,7 +18,7 @@ export interface EntranceOptions {
   readonly maxWaitMs: number
   readonly attempt: number
   /** Aborted when nobody wants the lease any more. */
-  readonly signal: AbortSignal
+  readonly signal: LeavingSignal
 }
 
 export async function admitCall(
@@ -27,7 +28,7 @@ export async function admitCall(
 ): Promise<Entrance> {
   const { candidates, alternatives, maxWaitMs, signal } = options
   const gate = new GateAsker(services, call, options.attempt)
-  const ask = (account: Account, waitMs: number, unwanted: AbortSignal): Promise<Entrance> => {
+  const ask = (account: Account, waitMs: number, unwanted: LeavingSignal): Promise<Entrance> => {
     // What was refused on the way is known by now, so the last of several is a last resort as well.
     const lastResort = !alternatives.some(
       (other) => other.id !== account.id && gate.isUsable(other),
@@ -62,23 +63,23 @@ export async function admitCall(
 
 const mayWait = ({ reason }: AccountRefusal): boolean => reason === 'full' || reason === 'throttled'
 
-type Asking = (unwanted: AbortSignal) => Promise<Entrance>
+type Asking = (unwanted: LeavingSignal) => Promise<Entrance>
 
 /** The first lease that comes; the places in the other queues are given up, and leases that came with it go back. */
 async function firstOf(
   services: Services,
   call: Call,
-  signal: AbortSignal,
+  signal: LeavingSignal,
   askings: readonly Asking[],
 ): Promise<Entrance> {
-  const settled = new AbortController()
-  const settle = (): void => settled.abort()
+  const settled = new Unwanted()
+  const settle = settled.abort
   if (signal.aborted) settle()
   signal.addEventListener('abort', settle)
   const refusals: AccountRefusal[] = []
   let held: Held | null = null
   const hear = async (asking: Asking): Promise<void> => {
-    const entrance = await asking(settled.signal)
+    const entrance = await asking(settled)
     if (entrance.kind === 'refused') refusals.push(...entrance.refusals)
     if (entrance.kind !== 'held') return
     if (held === null) {

@@ -7,6 +7,7 @@ import type { AccountRefusal } from '../core/answering/refusal.ts'
 import type { GateUnavailable, Services } from '../ports.ts'
 import { type AccountKnowledge, knowledgeOf } from './account-knowledge.ts'
 import type { Call } from './call.ts'
+import type { LeavingSignal } from './unwanted.ts'
 
 export interface Held {
   readonly account: Account
@@ -25,7 +26,7 @@ export interface GateAsk {
   /** No other account could take the call. */
   readonly lastResort: boolean
   /** Aborted when nobody wants the lease any more. */
-  readonly signal: AbortSignal
+  readonly signal: LeavingSignal
 }
 
 export class GateAsker {
@@ -144,7 +145,10 @@ export function settleUnused(services: Services, account: Account, lease: Lease)
 }
 
 /** What the promise gives, or null once the signal is aborted. */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
+export async function untilAborted<T>(
+  promise: Promise<T>,
+  signal: LeavingSignal,
+): Promise<T | null> {
   if (signal.aborted) return null
   let onAbort = (): void => {}
   const aborted = new Promise<null>((resolve) => {

@@ -3,6 +3,7 @@
 import { type MarkedPrefix, markedPrefixes } from '../core/answering/marked-prefixes.ts'
 import type { Services } from '../ports.ts'
 import { untilAborted } from './ask-gate.ts'
+import type { LeavingSignal } from './unwanted.ts'
 import type { Call } from './call.ts'
 import { mayKeepPrefix } from './keep-prefix.ts'
 import { type PrefixClaim, prefixWritesOf } from './prefix-writes.ts'
@@ -16,7 +17,7 @@ interface Waiting {
   /** The account that is asked first. */
   readonly account: string
   readonly maxWaitMs: number
-  readonly signal: AbortSignal
+  readonly signal: LeavingSignal
 }
 
 /** Null: it writes nothing that others could read. Where nothing is waited for the claim stands at once. */

@@ -1,7 +1,9 @@
-// The deadlines of one request, on one timer: a timer costs as much as a small answer's headers, and nearly every wait
+// The deadlines of one request and of its upstream calls, on one timer: a timer costs as much as a small answer's headers, and nearly every wait
 // is over long before its deadline. So the timer is set once, finds out by itself that nothing is due, and is never
 // set back when a wait ends.
 import type { Waits } from '../ports.ts'
+
+const LINGER_MS = 1_000
 
 interface Wait {
   readonly dueAt: number
@@ -34,6 +36,24 @@ export class Deadlines implements Waits {
         },
       )
     })
+  }
+
+  wakeAt(at: number, wake: () => void): () => void {
+    const wait = { dueAt: at, give: wake }
+    this.#waits.add(wait)
+    this.#arm(at)
+    return () => {
+      this.#waits.delete(wait)
+      if (this.#waits.size === 0) this.#rest()
+    }
+  }
+
+  /** A timer that is far off would outlive its request where the platform does not end it. */
+  #rest(): void {
+    if (this.#timerAt - this.#now() <= LINGER_MS) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerAt = Infinity
   }
 
   #arm(dueAt: number): void {

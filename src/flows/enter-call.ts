@@ -13,6 +13,7 @@ import { downgradeCall } from './downgrade-call.ts'
 import { judgeTenant, leftBy } from './judge-tenant.ts'
 import { ledgerState, limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
+import { Unwanted } from './unwanted.ts'
 import { waitForMoney } from './wait-for-money.ts'
 
 export interface Entered {
@@ -89,13 +90,12 @@ interface Asked {
 
 function askAccounts(services: Services, call: Call, accounts: readonly Account[]): Asked {
   const { signal } = call.scope
-  const stop = new AbortController()
-  const onGone = (): void => stop.abort()
+  const stop = new Unwanted()
   if (signal.aborted) stop.abort()
-  else signal.addEventListener('abort', onGone)
+  else signal.addEventListener('abort', stop.abort)
   const asking = { call, accounts, stop }
   const found = findAccount(services, asking).finally(() =>
-    signal.removeEventListener('abort', onGone),
+    signal.removeEventListener('abort', stop.abort),
   )
   return {
     asking,
@@ -128,7 +128,7 @@ function refused(
 interface Asking {
   readonly call: Call
   readonly accounts: readonly Account[]
-  readonly stop: AbortController
+  readonly stop: Unwanted
 }
 
 type Found =
@@ -165,14 +165,13 @@ async function findFor(
   const drained: AccountRefusal[] = someDrain ? [{ reason: 'draining', retryAt: null }] : []
   const [first] = candidates
   if (first === undefined) return { kind: 'refused', refusals: drained }
-  const { signal } = stop
-  const prefix = await awaitPrefix(services, call, { account: first.id, maxWaitMs, signal })
+  const prefix = await awaitPrefix(services, call, { account: first.id, maxWaitMs, signal: stop })
   const entrance = await admitCall(services, call, {
     candidates,
     alternatives,
     maxWaitMs,
     attempt: 1,
-    signal,
+    signal: stop,
   })
   if (entrance.kind === 'held') return { ...entrance, call, choice, prefix }
   prefix?.claim.ended()

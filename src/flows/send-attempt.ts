@@ -135,6 +135,7 @@ function watchCall(services: Services, call: Call, held: Held): Watch {
     callerSignal: call.scope.signal,
     leaseExpiresAt: held.lease.expiresAt,
     now: services.now,
+    waits: call.scope.waits,
     reach: (signal) => services.upstream.reach(held.account, signal),
     renew: (progress) => {
       const renewing = services.gates.renew(held.account, held.lease, progress)

@@ -2,7 +2,7 @@
 // it, set to what is due next, so that a chunk of a stream costs no timer.
 import type { FailureCause } from '../core/admission/admission.ts'
 import { holdsUntil, type LeaseTimes } from '../core/admission/hold-on.ts'
-import type { LeaseProgress, LeaseStanding } from '../ports.ts'
+import type { LeaseProgress, LeaseStanding, Waits } from '../ports.ts'
 
 export interface WatchSettings extends LeaseTimes {
   readonly connectTimeoutMs: number
@@ -18,6 +18,7 @@ export interface WatchOptions {
   /** Until when the gate counts the call's lease, epoch ms. */
   readonly leaseExpiresAt: number
   now(): number
+  readonly waits: Pick<Waits, 'wakeAt'>
   /** Resolves once upstream takes connections. */
   reach(signal: AbortSignal): Promise<void>
   renew(progress: LeaseProgress): Promise<LeaseStanding>
@@ -43,7 +44,8 @@ export class Watch {
   readonly #options: WatchOptions
   readonly #controller = new AbortController()
   readonly #startedAt: number
-  #timer: ReturnType<typeof setTimeout> | undefined
+  /** Undoes what is set; undefined: nothing is. */
+  #unset: (() => void) | undefined
   #timerAt = Infinity
   #isReached = false
   #hasAnswered = false
@@ -66,7 +68,7 @@ export class Watch {
     this.#heldUntil = holdsUntil(options.leaseExpiresAt, options.settings)
     if (options.callerSignal.aborted) this.#callerGone()
     else options.callerSignal.addEventListener('abort', this.#callerGone)
-    this.#arm(now)
+    this.#arm()
   }
 
   /** Bytes came: the first ones end the first-byte deadline and begin the idle one. */
@@ -76,14 +78,14 @@ export class Watch {
     if (this.#hasAnswered) return
     this.#hasAnswered = true
     this.#reachAt = Infinity
-    this.#arm(this.#lastByteAt)
+    this.#arm()
   }
 
   /** From now on, calls back whenever nothing came for `pingMs`. */
   tellSilence(onSilence: () => void): void {
     this.#onSilence = onSilence
     this.#pingAt = this.#options.now() + this.#options.settings.pingMs
-    this.#arm(this.#options.now())
+    this.#arm()
   }
 
   /** From now on, each renewal tells how many tokens the stream has produced: long ones drain the account's bucket. */
@@ -100,8 +102,8 @@ export class Watch {
 
   /** The call has ended: nothing is watched any more. */
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#unset?.()
+    this.#unset = undefined
     this.#timerAt = Infinity
     this.#onSilence = null
     this.#options.callerSignal.removeEventListener('abort', this.#callerGone)
@@ -110,12 +112,12 @@ export class Watch {
   readonly #callerGone = (): void => this.interrupt('caller_gone')
 
   /** A timer that comes too early finds out by itself: setting it back costs more. */
-  #arm(now: number): void {
+  #arm(): void {
     const due = Math.min(this.#deadline().at, this.#reachAt, this.#renewAt, this.#pingAt)
     if (due >= this.#timerAt) return
-    clearTimeout(this.#timer)
+    this.#unset?.()
     this.#timerAt = due
-    this.#timer = setTimeout(() => this.#check(), Math.max(0, due - now))
+    this.#unset = this.#options.waits.wakeAt(due, this.#check)
   }
 
   #deadline(): { at: number; cause: BreakCause } {
@@ -134,7 +136,7 @@ export class Watch {
     return { at: this.#startedAt + firstByteTimeoutMs, cause: 'first_byte_timeout' }
   }
 
-  #check(): void {
+  readonly #check = (): void => {
     this.#timerAt = Infinity
     const now = this.#options.now()
     const deadline = this.#deadline()
@@ -152,16 +154,16 @@ export class Watch {
       this.#pingAt = now + this.#options.settings.pingMs
       this.#onSilence?.()
     }
-    this.#arm(now)
+    this.#arm()
   }
 
   readonly #reached = (): void => {
     this.#isReached = true
-    if (this.#timer !== undefined) this.#arm(this.#options.now())
+    if (this.#unset !== undefined) this.#arm()
   }
 
   readonly #renewed = (standing: LeaseStanding): void => {
-    if (this.#timer === undefined) return
+    if (this.#unset === undefined) return
     const { settings } = this.#options
     const now = this.#options.now()
     if (standing.kind === 'over') return this.interrupt('lease_lost')
@@ -170,6 +172,6 @@ export class Watch {
       // A gate that restarted may promise less than a whole lease.
       this.#renewAt = Math.min(this.#renewAt, (now + this.#heldUntil) / 2)
     } else this.#renewAt = Math.min(this.#renewAt, now + settings.leaseRenewMs / HURRY)
-    this.#arm(now)
+    this.#arm()
   }
 }

@@ -18,7 +18,7 @@ export const requestScope =
       startedAt: services.now(),
       address: services.addressOf(c.req.raw),
       signal: c.req.raw.signal,
-      defer: (work) => c.executionCtx.waitUntil(work),
+      defer: deferTogether((work) => c.executionCtx.waitUntil(work)),
       timing: newTiming(),
       queue: newQueueState(),
       waits: new Deadlines(services.now),
@@ -30,6 +30,30 @@ export const requestScope =
     headers.set('sluice-trace-id', scope.traceId)
     headers.set('server-timing', serverTiming(scope.timing, services.now() - scope.startedAt))
   }
+
+/** The platform keeps one promise for all that goes on after an answer: each that it is given costs it as much. */
+function deferTogether(keep: (work: Promise<unknown>) => void): RequestScope['defer'] {
+  let open = 0
+  let all: PromiseWithResolvers<void> | null = null
+  const ended = (): void => {
+    open -= 1
+    if (open > 0) return
+    all?.resolve()
+    all = null
+  }
+  return (work) => {
+    open += 1
+    if (all === null) {
+      all = Promise.withResolvers<void>()
+      keep(all.promise)
+    }
+    work.then(ended, () => {
+      // A failure that nobody caught is the platform's to report.
+      keep(work)
+      ended()
+    })
+  }
+}
 
 /** `req_` and 24 characters, as Claude's own look. */
 const newRequestId = (): string => `req_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`

@@ -15,6 +15,8 @@ import type { Account } from '../core/answering/account.ts'
 export interface Waits {
   /** What `answer` gives, or a rejection once the time is over. */
   within<T>(timeoutMs: number, answer: Promise<T>): Promise<T>
+  /** Calls back at that moment, epoch ms, or soon after; what it gives undoes it. */
+  wakeAt(at: number, wake: () => void): () => void
 }
 
 export interface AccountGates {

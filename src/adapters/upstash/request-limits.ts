@@ -22,16 +22,12 @@ import {
   toRefusal,
 } from '../memory/request-limits.ts'
 import { separateWaits } from '../separate-waits.ts'
-import { openCommands, type RunCommand } from './commands.ts'
+import { type CommandOptions, openCommands, type RunCommand } from './commands.ts'
 import { countInRedis, type WindowsCall } from './windows-limiter.ts'
 
 export interface UpstashRequestLimitsOptions {
   /** Null: every isolate counts by itself, and that is no failure. */
-  readonly redis: {
-    readonly url: string
-    readonly token: string
-    readonly timeoutMs: number
-  } | null
+  readonly redis: CommandOptions | null
   readonly around?: AroundLimits
   /** Asks the same store, together with what else it is asked at the same moment. */
   readonly together?: RunCommand

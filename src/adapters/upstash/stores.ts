@@ -15,12 +15,15 @@ export interface UpstashStoresOptions {
   readonly config: Config
   readonly now: () => number
   readonly log: (line: LogLine) => void
+  /** See commands.ts. */
+  readonly endsWithRequest?: boolean
 }
 
 export function upstashStores({
   config,
   now,
   log,
+  endsWithRequest = false,
 }: UpstashStoresOptions): Pick<Services, 'limits' | 'sessions' | 'answers'> {
   if (config.redis === null) {
     return {
@@ -32,7 +35,7 @@ export function upstashStores({
   const together = openRedis({ ...config.redis, readYourWrites: false, together: true })
   return {
     limits: upstashRequestLimits({
-      redis: config.redis,
+      redis: { ...config.redis, endsWithRequest },
       around: config.limits,
       together: (command) => runScript(together, command),
       now,

@@ -1,5 +1,6 @@
 // The watch of an upstream call: which deadline ends it, and what becomes of it when its lease cannot be kept.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { separateWaits } from '../../../src/adapters/separate-waits.ts'
 import { type Interruption, Watch } from '../../../src/flows/watch.ts'
 import type { LeaseStanding } from '../../../src/ports.ts'
 
@@ -31,6 +32,7 @@ const open = (changed: Partial<typeof SETTINGS> = {}, leaseExpiresAt = 60_000): 
     callerSignal: new AbortController().signal,
     leaseExpiresAt,
     now: Date.now,
+    waits: separateWaits,
     reach: () => reach(),
     renew: ({ answering }) => answers(renewals.push(answering)),
   })
@@ -167,6 +169,7 @@ it('tells with each renewal what its stream has produced by then', async () => {
     callerSignal: new AbortController().signal,
     leaseExpiresAt: 60_000,
     now: Date.now,
+    waits: separateWaits,
     reach: async () => {},
     renew: ({ outputTokens }) => answers(told.push(outputTokens)),
   })
