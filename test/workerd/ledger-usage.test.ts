@@ -16,7 +16,7 @@ import type { UsageRow } from '../../src/ports.ts'
 import type { UsageRecord } from '../../src/core/money/usage-record.ts'
 import type { LedgerAsk } from '../../src/core/money/ledger/words.ts'
 import { usageRecord } from '../support/admission.ts'
-import { ledgerAsk, unlimited } from '../support/ledger.ts'
+import { billOf, ledgerAsk, limits, unlimited } from '../support/ledger.ts'
 import { migrateUsage } from '../support/usage-tables.ts'
 
 const aStub = () => env.TENANT_LEDGER.getByName(crypto.randomUUID())
@@ -271,5 +271,69 @@ test('a ledger does not say kept what could not be written, and keeps it for the
     storage.sql.exec('ALTER TABLE away RENAME TO usage_outbox')
     await ledger.settle(said)
     expect(ledger.pendingUsage(tenant)).toMatchObject([{ requests: 1 }])
+  })
+})
+
+describe('an object that goes away in the middle', () => {
+  const budget = (dayNanoUsd: number): Partial<LedgerAsk> => ({
+    limits: limits({ dayNanoUsd, maxConcurrent: 3 }),
+  })
+  const asks = (change: Partial<LedgerAsk>): LedgerAsk[] =>
+    ['a', 'b', 'c'].map((id) => ({ ...askFor(id), ...change }))
+  const kinds = async (all: readonly LedgerAsk[]): Promise<string[]> =>
+    (await Promise.all(all.map((ask) => stub.reserve(ask)))).map(({ kind }) => kind)
+
+  test.each([
+    ['evicted', () => evictDurableObject(stub)],
+    ['aborted', () => abortAllDurableObjects()],
+  ])('%s at the end of a budget, forgets no grant that it gave', async (_, goAway) => {
+    // Two may run, of those that cost 10,200 at most.
+    const own = asks(budget(15_000))
+    expect(await kinds(own)).toEqual(['granted', 'granted', 'busy'])
+    await goAway()
+    stub = env.TENANT_LEDGER.get(stub.id)
+    expect(await kinds(own.slice(2))).toEqual(['busy'])
+    await stub.settle(own.slice(0, 1).map((ask) => ({ id: ask.id, usage: billOf(ask, 10) })))
+    expect(await kinds(own.slice(2))).toEqual(['granted'])
+  })
+
+  test('a call that it forgot keeps its place by its next renewal, and is billed once', async () => {
+    const [ask] = asks(budget(1e12))
+    if (ask === undefined) throw new Error('There is no ask')
+    await stub.reserve(ask)
+    await stub.pendingUsage(tenant)
+    // Far from the end a grant is written with the next group: as if this one had not been.
+    await runInDurableObject(stub, (_, { storage }) => {
+      storage.sql.exec('DELETE FROM ledger_leases')
+    })
+    await abortAllDurableObjects()
+    stub = env.TENANT_LEDGER.get(stub.id)
+    expect(await stub.report(ask.limits)).toMatchObject({ running: 0 })
+    const renewal = { ask, allowanceNanoUsd: null, progress: null }
+    expect(await stub.renew(renewal)).toMatchObject({ kind: 'go' })
+    expect(await stub.report(ask.limits)).toMatchObject({ running: 1 })
+    await stub.settle([{ id: ask.id, usage: billOf(ask, 90) }])
+    await abortAllDurableObjects()
+    stub = env.TENANT_LEDGER.get(stub.id)
+    expect(await stub.renew(renewal)).toEqual({ kind: 'ended' })
+    expect(await stub.report(ask.limits)).toMatchObject({ running: 0, spentDayNanoUsd: 1_000 })
+  })
+
+  test('bills a call whose isolate died as well, once it is asked or woken again', async () => {
+    const [ask] = asks({ ...budget(1e12), ttlMs: 300 })
+    if (ask === undefined) throw new Error('There is no ask')
+    await stub.reserve(ask)
+    await stub.pendingUsage(tenant)
+    await abortAllDurableObjects()
+    stub = env.TENANT_LEDGER.get(stub.id)
+    await vi.waitFor(
+      async () => expect(await stub.report(ask.limits)).toMatchObject({ running: 0 }),
+      { timeout: 3_000 },
+    )
+    // By estimate, since it had told nothing; its real bill may still come, and replaces that.
+    expect(await stub.report(ask.limits)).toMatchObject({ spentDayNanoUsd: 10_100 })
+    await stub.settle([{ id: ask.id, usage: billOf(ask, 90) }])
+    expect(await stub.report(ask.limits)).toMatchObject({ spentDayNanoUsd: 1_000 })
+    expect(await stub.pendingUsage(tenant)).toMatchObject([{ requests: 1, outputTokens: 90 }])
   })
 })
