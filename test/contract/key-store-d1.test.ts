@@ -35,7 +35,7 @@ const TENANTS: readonly (readonly [string, object, object, number])[] = [
     { requests_per_minute: null, budget_usd_per_day: 0.5, on_overload: 'reject' },
     1,
   ],
-  ['bare', { limits_fail: 'open', auto_prompt_cache: false }, {}, 0],
+  ['bare', { limits_fail: 'open', auto_prompt_cache: false, cache_ttl_seconds: 60 }, {}, 0],
 ]
 const KEYS = [
   ['plainplain', 'acme', 'a'.repeat(64), null, null, null, 0, null, null, null],

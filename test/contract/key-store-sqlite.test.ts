@@ -23,7 +23,7 @@ describeKeyStore('SQLite', async () => {
       ('acme', 'acme', 'premium', '{"origins":["https://app.acme.test"],"limits_fail":"closed"}', '{}', 0, 0),
       ('gone', 'gone', 'premium', '{"origins":["https://gone.test"],"auto_prompt_cache":true}',
         '{"requests_per_minute":null,"budget_usd_per_day":0.5,"on_overload":"reject"}', 1, 0),
-      ('bare', 'bare', 'premium', '{"limits_fail":"open","auto_prompt_cache":false}', '{}', 0, 0);
+      ('bare', 'bare', 'premium', '{"limits_fail":"open","auto_prompt_cache":false,"cache_ttl_seconds":60}', '{}', 0, 0);
     INSERT INTO keys (id, tenant, name, secret_hash, created_at, expires_at, models, origins, disabled,
         ips, previous_hash, previous_expires_at) VALUES
       ('plainplain', 'acme', 'test', '${'a'.repeat(64)}', 0, NULL, NULL, NULL, 0, NULL, NULL, NULL),

@@ -26,6 +26,7 @@ const plain: StoredKey = {
   limitsFail: 'closed',
   ips: null,
   autoPromptCache: 'sessions',
+  cacheTtlSeconds: null,
   secretHash: 'a'.repeat(64),
   disabled: false,
   tenantDisabled: false,
@@ -61,6 +62,7 @@ const bare: StoredKey = {
   origins: null,
   limitsFail: 'open',
   autoPromptCache: 'off',
+  cacheTtlSeconds: 60,
   secretHash: 'd'.repeat(64),
 }
 

@@ -23,6 +23,8 @@ export type CountName =
   | 'saved_ms'
 
 const HAND_ON_AFTER_MS = 250
+/** And no more often than that. */
+const HAND_ON_EVERY_MS = 1_000
 /** The request that was to hand them on has died. */
 const OVERDUE_MS = 10_000
 
@@ -31,6 +33,7 @@ export class CacheCounter {
   #counts = new Map<CountName, number>()
   #savings = new Map<string, UsageRecord>()
   #handsOnAt: number | null = null
+  #handedOnAt = -Infinity
 
   constructor(services: Services) {
     this.#services = services
@@ -71,11 +74,10 @@ export class CacheCounter {
   #handOnSoon(call: Call): void {
     const now = this.#services.now()
     if (this.#handsOnAt !== null && now < this.#handsOnAt + OVERDUE_MS) return
-    this.#handsOnAt = now + HAND_ON_AFTER_MS
+    const afterMs = Math.max(HAND_ON_AFTER_MS, this.#handedOnAt + HAND_ON_EVERY_MS - now)
+    this.#handsOnAt = now + afterMs
     call.scope.defer(
-      new Promise<void>((resolve) => setTimeout(resolve, HAND_ON_AFTER_MS)).then(() =>
-        this.#handOn(),
-      ),
+      new Promise<void>((resolve) => setTimeout(resolve, afterMs)).then(() => this.#handOn()),
     )
   }
 
@@ -85,6 +87,7 @@ export class CacheCounter {
     this.#counts = new Map()
     this.#savings = new Map()
     this.#handsOnAt = null
+    this.#handedOnAt = this.#services.now()
     const { ledgers, answers, log } = this.#services
     const bills = [...savings.values()].map((usage) =>
       ledgers

@@ -16,10 +16,8 @@ import {
   type MemoryAccountGates,
 } from '../../../src/adapters/memory/account-gates.ts'
 import { memoryKeyStore } from '../../../src/adapters/memory/key-store.ts'
-import { noAnswers } from '../../../src/adapters/upstash/no-answers.ts'
-import { noSessions } from '../../../src/adapters/upstash/no-sessions.ts'
 import { memoryLedgers } from '../../../src/adapters/memory/ledgers.ts'
-import { upstashRequestLimits } from '../../../src/adapters/upstash/request-limits.ts'
+import { upstashStores } from '../../../src/adapters/upstash/stores.ts'
 import { createApp } from '../../../src/app.ts'
 import { parseConfig } from '../../../src/config.ts'
 import type { AdmissionAsk } from '../../../src/core/admission/admission.ts'
@@ -102,10 +100,8 @@ async function services(): Promise<Services> {
     gates: cloudflareAccountGates(namespaceOf(config.accounts)),
     ledgers: cloudflareLedgers(ledgerNamespace(), { log: () => {} }),
     operations: objects,
-    limits: upstashRequestLimits({ redis: config.redis, now: Date.now }),
-    sessions: noSessions,
+    ...upstashStores({ config, now: Date.now, log: () => {} }),
     ...noJobs,
-    answers: noAnswers,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     webhooks: noWebhooks,
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
@@ -299,4 +295,44 @@ it('a refused key asks nobody', async () => {
 it('a malformed body asks nobody', async () => {
   expect((await ask({ model: 7 })).status).toBe(400)
   expect(calls).toEqual([])
+})
+
+describe.each([
+  ['a plain call', false],
+  ['a stream', true],
+])('of %s that asks the response cache', (_, stream) => {
+  const cached = { 'sluice-cache-ttl': '60' }
+  const question = {
+    stream,
+    max_tokens: 2_000,
+    messages: [{ role: 'user', content: `Cached? ${String(stream)}` }],
+  }
+
+  it('a miss costs the store one round trip before Claude, a hit one in all and no object', async () => {
+    // Loads the script.
+    await (await ask({ max_tokens: 63, stream }, cached)).text()
+    await Promise.all(deferred)
+    calls = []
+    const miss = await ask(question, cached)
+    expect(miss.headers.get('cache-status')).toBe('sluice; fwd=miss')
+    await miss.text()
+    expect(before('claude').filter((call) => call === 'redis')).toHaveLength(1)
+    await Promise.all(deferred)
+    calls = []
+    for (let hits = 0; hits < 10; hits += 1) {
+      const hit = await ask(question, cached)
+      expect(hit.headers.get('cache-status')).toBe('sluice; hit')
+      await hit.text()
+    }
+    expect(calls).toEqual(Array.from({ length: 10 }, () => 'redis'))
+    await Promise.all(deferred)
+    // What was saved is told once for all of them: to the store and to the ledger.
+    expect(calls.slice(10).toSorted()).toEqual(['ledger settle', 'redis'])
+  })
+
+  it('a request that does not ask costs what it did', async () => {
+    await (await ask({ stream })).text()
+    await Promise.all(deferred)
+    expect(countOf('redis')).toBe(1)
+  })
 })
