@@ -8,7 +8,8 @@ import {
   printConversation,
 } from '../core/conversation/conversation.ts'
 import { fieldOf, fieldsIn, readString } from '../core/conversation/json-parts.ts'
-import { CHAT_DEFAULTS, modelOf } from '../core/conversation/turn-request.ts'
+import { withoutRepeated } from '../core/conversation/repeated-history.ts'
+import { CHAT_DEFAULTS, modelOf, type Said } from '../core/conversation/turn-request.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Services } from '../ports.ts'
 import type { ClaimedTurn } from '../ports/sessions.ts'
@@ -18,6 +19,8 @@ import type { AskedTurn } from './take-turn.ts'
 export interface OpenTurn {
   /** The conversation before it. */
   readonly before: Conversation
+  /** What is said, without what the conversation has already. */
+  readonly said: Said
   /** `sluice-session` and `sluice-turn`. */
   readonly headers: Readonly<Record<string, string>>
   /**
@@ -37,6 +40,9 @@ export function openTurn(
   const { key, scope } = asked
   const token = scope.requestId
   const before = text === null ? emptyConversation : parseConversation(text)
+  const messages = withoutRepeated(asked.said.messages, before)
+  // Nothing new at all: Claude shall say what is wrong with that.
+  const said = messages.length === 0 ? asked.said : { ...asked.said, messages }
   const alive = setInterval(
     // A claim that could not be renewed ends by its time: another turn may then begin, and only one is kept.
     () => scope.defer(sessions.hold(key, token).catch(() => {})),
@@ -55,6 +61,7 @@ export function openTurn(
   }
   return {
     before,
+    said,
     headers: { 'sluice-session': key.id, 'sluice-turn': String(version + 1) },
     letGo,
     async keep(message, account) {
@@ -65,7 +72,7 @@ export function openTurn(
         return null
       }
       const { maxBytes } = config.session
-      const after = conversationAfter(asked, before, { message, account, maxBytes })
+      const after = conversationAfter(said, before, { message, account, maxBytes })
       decide()
       const { idempotencyKey, bodyHash, user } = asked
       const kept = await sessions
@@ -87,7 +94,7 @@ export function openTurn(
 }
 
 function conversationAfter(
-  { said }: AskedTurn,
+  said: Said,
   before: Conversation,
   { message, account, maxBytes }: { message: string; account: string | null; maxBytes: number },
 ): Conversation {

@@ -1,7 +1,6 @@
 // One turn of a session: the history is read and the session claimed in the round trip that asks the request limits,
 // the call is made with the history before it, and the whole turn is kept before the caller sees the answer's end.
 import { scanObject } from '../core/answering/json-scan.ts'
-import type { Conversation } from '../core/conversation/conversation.ts'
 import {
   CHAT_DEFAULTS,
   printTurnRequest,
@@ -9,14 +8,14 @@ import {
   readMessagesBody,
   type Said,
 } from '../core/conversation/turn-request.ts'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, threadUnsupported } from '../core/errors.ts'
 import type { Caller, LimitDecision, Services } from '../ports.ts'
 import type { ClaimedTurn, SessionKey } from '../ports/sessions.ts'
 import { answerCall } from './answer-call.ts'
 import type { Call, RequestScope } from './call.ts'
 import { limitError } from './refuse-limit.ts'
 import { keepTurn } from './keep-turn.ts'
-import { openTurn } from './open-turn.ts'
+import { openTurn, type OpenTurn } from './open-turn.ts'
 import { toHex } from './hash-key.ts'
 import type { Identifier } from './identify.ts'
 import { describeCall, readJsonBody, userOf } from './read-call.ts'
@@ -43,7 +42,7 @@ export const createTurnTaker =
     if (claimed.kind === 'replay') return replayTurn(services, asked, claimed)
     const turn = openTurn(services, asked, claimed)
     try {
-      const call = turnCall(services, asked, { before: turn.before, limits })
+      const call = turnCall(services, asked, { turn, limits })
       return await keepTurn(await answerCall(services, call), { turn, requestId: scope.requestId })
     } catch (error) {
       turn.letGo()
@@ -114,7 +113,8 @@ const decoder = new TextDecoder()
 function readMessages(services: Services, { request, scope, caller, body }: TurnSource): Said {
   const call = describeCall(services, { kind: 'messages', request, scope, caller, body })
   if (call.usesThread) {
-    throw new GatewayError('invalid_request', 'thread: a session keeps the history by itself')
+    // Clients then go on without one.
+    throw threadUnsupported('thread: a session keeps the history by itself')
   }
   return readMessagesBody(decoder.decode(body))
 }
@@ -192,9 +192,10 @@ const unknownSession = (): GatewayError =>
 function turnCall(
   services: Services,
   asked: AskedTurn,
-  { before, limits }: { before: Conversation; limits: LimitDecision },
+  { turn, limits }: { turn: OpenTurn; limits: LimitDecision },
 ): Call {
-  const { kind, request, scope, caller, said, key } = asked
+  const { kind, request, scope, caller, key } = asked
+  const { said, before } = turn
   const body = new TextEncoder().encode(printTurnRequest(said, before, CHAT_DEFAULTS))
   const call = orRefund(services, asked, () =>
     describeCall(services, { kind: 'messages', request, scope, caller, body }),
