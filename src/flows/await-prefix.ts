@@ -5,7 +5,7 @@ import type { Services } from '../ports.ts'
 import { untilAborted } from './ask-gate.ts'
 import type { LeavingSignal } from './unwanted.ts'
 import type { Call } from './call.ts'
-import { mayKeepPrefix } from './keep-prefix.ts'
+import { markersOf } from './keep-prefix.ts'
 import { type PrefixClaim, prefixWritesOf } from './prefix-writes.ts'
 
 export interface AwaitedPrefix {
@@ -45,11 +45,10 @@ export async function awaitPrefix(
 }
 
 function prefixesOf(call: Call): readonly MarkedPrefix[] {
-  const { body, markers, prompt, model, caller } = call
-  if (call.kind !== 'messages' || call.usesThread || caller.autoPromptCache === 'off') return []
-  if (body === null || markers === null || prompt === null) return []
-  const forAll = markers.forAll || mayKeepPrefix(call)
-  return markedPrefixes({ body, model, prompt, markers: { ...markers, forAll } })
+  if (call.kind !== 'messages' || call.usesThread) return []
+  if (call.caller.autoPromptCache === 'off') return []
+  const read = markersOf(call)
+  return read === null ? [] : markedPrefixes(read)
 }
 
 async function within(ms: number, promise: Promise<unknown>): Promise<void> {

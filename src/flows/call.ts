@@ -2,7 +2,7 @@
 import type { Lane } from '../core/admission/admission.ts'
 import type { Account } from '../core/answering/account.ts'
 import type { Span } from '../core/answering/json-scan.ts'
-import type { CacheMarkers } from '../core/answering/prompt-marker.ts'
+import type { CacheMarkers, MarkedParts } from '../core/answering/prompt-marker.ts'
 import type { PromptSpans } from '../core/answering/prompt-prefix.ts'
 import type { Caller, LimitDecision, Waits } from '../ports.ts'
 import type { Tab } from './tab.ts'
@@ -64,8 +64,8 @@ export interface Call {
   readonly prompt: PromptSpans | null
   readonly modelSpan: Span | null
   readonly markers: CacheMarkers | null
-  /** Whether Claude may be asked to keep its prefix where the caller did not ask. */
-  readonly promptCache: boolean
+  /** What Claude may be asked to keep where the caller did not ask; null: nothing. */
+  readonly promptCache: MarkedParts | null
   readonly isStream: boolean
   /** What it may produce; null: it does not say. */
   readonly maxTokens: number | null

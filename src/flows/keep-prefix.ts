@@ -1,21 +1,45 @@
 // Asks Claude to keep a call's prefix where its caller left that to us, by one field at the body's end, and not where its
 // tenant's ledger has found that it does not pay.
-import { markAll, mayMarkAll } from '../core/answering/prompt-marker.ts'
+import {
+  type CacheMarkers,
+  markersWithOurs,
+  type ReadPrompt,
+  writeMarkers,
+} from '../core/answering/prompt-marker.ts'
 import { BoundedMap } from '../core/limits/bounded-map.ts'
 import type { Services } from '../ports.ts'
 import type { Call } from './call.ts'
 
 /** The call itself where there is nothing to ask for. */
 export function keepPrefix(services: Services, call: Call): Call {
-  const { body, markers, tab } = call
-  if (body === null || markers === null || !mayKeepPrefix(call)) return call
+  const { tab } = call
+  const read = readPrompt(call)
+  const ours = oursFor(call, read)
+  if (read === null || ours === null) return call
   if (tab !== null && tab.prefixOffUntil !== null) {
     tellOnce(services, call, tab.prefixOffUntil)
     return call
   }
   if (tab !== null) tab.askedToKeep = true
-  return { ...call, body: markAll(body), markers: { ...markers, forAll: true } }
+  // What is known of places in the body was that of the former one.
+  const unknown = { modelSpan: null, prompt: null, markers: null }
+  return { ...call, ...unknown, body: writeMarkers(read, ours) }
 }
+
+/** The markers that the call goes to Claude with, ours among them; null: it has no prefix that can be told. */
+export function markersOf(call: Call): ReadPrompt | null {
+  const read = readPrompt(call)
+  return read === null ? null : { ...read, markers: oursFor(call, read) ?? read.markers }
+}
+
+function oursFor({ promptCache, usesThread }: Call, read: ReadPrompt | null): CacheMarkers | null {
+  // A thread's prefix is with the account that keeps it.
+  if (read === null || promptCache === null || usesThread) return null
+  return markersWithOurs(read, promptCache)
+}
+
+const readPrompt = ({ body, markers, prompt, model }: Call): ReadPrompt | null =>
+  body === null || markers === null || prompt === null ? null : { body, markers, prompt, model }
 
 const MOST_TOLD = 1_000
 /** Until when it was said last, by tenant and model. */
@@ -31,12 +55,4 @@ function tellOnce({ log }: Services, { caller, model }: Call, until: number): vo
     model,
     until: new Date(until).toISOString(),
   })
-}
-
-export function mayKeepPrefix(call: Call): boolean {
-  const { body, markers, prompt, promptCache } = call
-  // A thread's prefix is with the account that keeps it.
-  if (!promptCache || call.usesThread) return false
-  if (body === null || markers === null || prompt === null) return false
-  return mayMarkAll({ ...call, body, markers, prompt })
 }

@@ -71,7 +71,7 @@ export function describeCall(services: Services, source: CallSource): Call {
     prompt: facts?.prompt ?? null,
     modelSpan: facts?.modelSpan ?? null,
     markers: facts?.markers ?? null,
-    promptCache: kind === 'messages' && caller.autoPromptCache === 'all',
+    promptCache: kind === 'messages' && caller.autoPromptCache === 'all' ? 'all' : null,
     isStream: facts?.stream ?? false,
     maxTokens: facts?.maxTokens ?? null,
     usesThread: facts?.thread !== undefined && facts.thread !== null,

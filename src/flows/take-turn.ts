@@ -208,7 +208,7 @@ function turnCall(
     target: `/v1/messages${query < 0 ? '' : call.target.slice(query)}`,
     affinity: key.id,
     lastAccount: before.account,
-    promptCache: caller.autoPromptCache !== 'off',
+    promptCache: caller.autoPromptCache === 'off' ? null : 'shared_too',
     limits,
   }
 }

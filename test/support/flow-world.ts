@@ -133,7 +133,7 @@ const aCall = (
   prompt: null,
   modelSpan: null,
   markers: null,
-  promptCache: false,
+  promptCache: null,
   isStream: false,
   maxTokens: null,
   tab: null,

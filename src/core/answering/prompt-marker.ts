@@ -1,6 +1,8 @@
-// Asking Claude to keep a request's prefix: one `cache_control` for the whole, where the caller set none, a marker is
-// left, and the prefix is long enough for the model to keep at all (Claude's docs on prompt caching).
-import { CLOSE_OBJECT } from './json-tokens.ts'
+// Asking Claude to keep a request's prefix: a `cache_control` for the whole, and where it may be one for the part that
+// many requests share; where the caller set none, markers are left, and the prefix is long enough for the model to keep
+// at all (Claude's docs on prompt caching).
+import type { Span } from './json-scan.ts'
+import { CLOSE_OBJECT, isSpace, OPEN_ARRAY, QUOTE } from './json-tokens.ts'
 import type { PromptSpans } from './prompt-prefix.ts'
 
 export interface CacheMarkers {
@@ -35,22 +37,50 @@ export function leastTokens(model: string): number {
   return LEAST_TOKENS.find(([start]) => model.startsWith(start))?.[1] ?? USUAL_LEAST_TOKENS
 }
 
-/** Whether a marker of ours is of use and breaks nothing. */
-export function mayMarkAll(read: ReadPrompt): boolean {
+/** What we mark: all of it, or also, as an entry of its own, the tools and the system prompt that many may share. */
+export type MarkedParts = 'all' | 'shared_too'
+
+/** The markers that a body will have with ours; null: ours are of no use, or would break it. */
+export function markersWithOurs(read: ReadPrompt, parts: MarkedParts): CacheMarkers | null {
   const { markers, model, prompt } = read
-  return (
-    !markers.forAll &&
-    markers.at.length < MOST_MARKERS &&
-    mostTokens(prompt) >= leastTokens(model) &&
-    !hasHourInMessages(read)
-  )
+  const { tools, system, messages } = prompt
+  if (markers.forAll || markers.at.length >= MOST_MARKERS || hasHourInMessages(read)) return null
+  if (tokensOf(tools, system, messages) < leastTokens(model)) return null
+  const own = parts === 'shared_too' ? sharedEnd(read) : null
+  return { forAll: true, at: own === null ? markers.at : [own, ...markers.at] }
+}
+
+/** Where the part ends that requests of many have in common; null: it is too short, or its caller marks it himself. */
+function sharedEnd({ body, model, markers, prompt }: ReadPrompt): number | null {
+  const { tools, system } = prompt
+  const last = system ?? tools
+  if (last === null || markers.at.length > MOST_MARKERS - 2) return null
+  if (tokensOf(tools, system) < leastTokens(model)) return null
+  if (markers.at.some((at) => isWithin(at, tools) || isWithin(at, system))) return null
+  return isText(body, last) || endsInBlock(body, last) ? last.end : null
+}
+
+const isWithin = (at: number, span: Span | null): boolean =>
+  span !== null && at > span.start && at <= span.end
+
+const isText = (body: Uint8Array, { start }: Span): boolean => body[start] === QUOTE
+
+function endsInBlock(body: Uint8Array, { start, end }: Span): boolean {
+  return body[start] === OPEN_ARRAY && body[lastBrace(body, end)] === CLOSE_OBJECT
+}
+
+/** Before an array's end, spaces left out. */
+function lastBrace(body: Uint8Array, end: number): number {
+  let at = end - 2
+  while (isSpace(body[at])) at -= 1
+  return at
 }
 
 const BYTES_PER_TOKEN = 4
 
 /** Images count by their bytes, which is far too much: Claude keeps nothing of too short a prefix, and says nothing. */
-const mostTokens = ({ tools, system, messages }: PromptSpans): number =>
-  [tools, system, messages].reduce((sum, span) => sum + (span ? span.end - span.start : 0), 0) /
+const tokensOf = (...spans: readonly (Span | null)[]): number =>
+  spans.reduce((sum, span) => sum + (span === null ? 0 : span.end - span.start), 0) /
   BYTES_PER_TOKEN
 
 /** What a marker's value is at most, its spaces included. */
@@ -61,21 +91,40 @@ const HOUR = /^[^}]*"1h"/
 function hasHourInMessages({ body, markers, prompt }: ReadPrompt): boolean {
   const { messages } = prompt
   return markers.at.some((at) => {
-    if (messages === null || at < messages.start || at > messages.end) return false
+    if (!isWithin(at, messages)) return false
     return HOUR.test(String.fromCharCode(...body.subarray(at, at + MARKER_BYTES)))
   })
 }
 
-const MARKER = Uint8Array.from(',"cache_control":{"type":"ephemeral"}', (char) =>
-  char.charCodeAt(0),
-)
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
 
-/** The body of a request with the marker as its last field: every byte before it stays where it is. */
-export function markAll(body: Uint8Array): Uint8Array {
+const MARKER = bytesOf(',"cache_control":{"type":"ephemeral"}')
+const OPEN_TEXT = bytesOf('[{"type":"text","text":')
+const CLOSE_TEXT = bytesOf(',"cache_control":{"type":"ephemeral"}}]')
+
+/** The body with our markers, its other bytes as they were; `ours` is what `markersWithOurs` gave. */
+export function writeMarkers(
+  { body, prompt, markers }: ReadPrompt,
+  ours: CacheMarkers,
+): Uint8Array {
   const end = body.lastIndexOf(CLOSE_OBJECT)
-  const marked = new Uint8Array(body.length + MARKER.length)
-  marked.set(body.subarray(0, end))
-  marked.set(MARKER, end)
-  marked.set(body.subarray(end), end + MARKER.length)
-  return marked
+  const shared = ours.at.length > markers.at.length ? (prompt.system ?? prompt.tools) : null
+  if (shared === null) return join([body.subarray(0, end), MARKER, body.subarray(end)])
+  const tail = [body.subarray(shared.end, end), MARKER, body.subarray(end)]
+  if (isText(body, shared)) {
+    const text = body.subarray(shared.start, shared.end)
+    return join([body.subarray(0, shared.start), OPEN_TEXT, text, CLOSE_TEXT, ...tail])
+  }
+  const brace = lastBrace(body, shared.end)
+  return join([body.subarray(0, brace), MARKER, body.subarray(brace, shared.end), ...tail])
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }

@@ -2,17 +2,23 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { scanMessageRequest } from '../../../src/core/answering/message-request.ts'
-import { markAll, mayMarkAll } from '../../../src/core/answering/prompt-marker.ts'
+import {
+  type MarkedParts,
+  markersWithOurs,
+  writeMarkers,
+} from '../../../src/core/answering/prompt-marker.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** The body as it goes to Claude. */
-function sent(json: string): string {
+function sent(json: string, parts: MarkedParts = 'all'): string {
   const body = encoder.encode(json)
   const scan = scanMessageRequest(body)
   if (scan.kind === 'invalid') throw new Error(scan.message)
-  return decoder.decode(mayMarkAll({ ...scan.facts, body }) ? markAll(body) : body)
+  const read = { ...scan.facts, body }
+  const ours = markersWithOurs(read, parts)
+  return decoder.decode(ours === null ? body : writeMarkers(read, ours))
 }
 
 const long = 'x'.repeat(20_000)
@@ -104,5 +110,56 @@ describe('asking Claude to keep the prefix', () => {
         if (marker !== undefined) expect(marker).toEqual({ type: 'ephemeral' })
       }),
     )
+  })
+})
+
+describe('asking Claude to keep what many requests share as well', () => {
+  const shared = (fields: object): Record<string, unknown> =>
+    JSON.parse(sent(of(fields), 'shared_too')) as Record<string, unknown>
+  const block = { type: 'text', text: 's' }
+
+  it('marks a system prompt of one text, which becomes a block, and leaves all else', () => {
+    const system = `"quoted" \u00fc ${long}`
+    expect(shared({ system })).toEqual({
+      ...said,
+      system: [{ type: 'text', text: system, ...five }],
+      ...five,
+    })
+  })
+
+  it('marks the last block of a system prompt, else the last tool', () => {
+    const tool = { name: 'a', input_schema: { type: 'object' } }
+    const tools = [{ ...tool, description: long }, tool]
+    expect(shared({ system: [{ ...block, text: long }, block], tools: [tool] })).toEqual({
+      ...said,
+      system: [
+        { ...block, text: long },
+        { ...block, ...five },
+      ],
+      tools: [tool],
+      ...five,
+    })
+    expect(shared({ tools })['tools']).toEqual([tools[0], { ...tool, ...five }])
+    const spaced = of({ system: [{ ...block, text: long }] }).replace('}],"', '} \n ] ,"')
+    expect(JSON.parse(sent(spaced, 'shared_too'))).toMatchObject({ system: [five] })
+  })
+
+  it.each<[string, object]>([
+    ['it is too short', { system: 'short' }],
+    ['its caller marks it himself', { system: [{ ...block, text: long, ...five }, block] }],
+    ['its caller marks the tools', { system: long, tools: [{ name: 'a', ...five }] }],
+    ['it is nothing', { system: null }],
+    ['it has no block', { system: [] }],
+    [
+      'one marker is left',
+      { system: long, ...saying(...[1, 2, 3].map(() => ({ text: 'x', ...five }))) },
+    ],
+  ])('marks only the whole where %s', (_, fields) => {
+    expect(shared(fields)).toEqual({ ...said, ...fields, ...five })
+  })
+
+  it('marks nothing where four markers are there', () => {
+    const four = saying(...[1, 2, 3, 4].map(() => ({ text: 'x', ...five })))
+    expect(shared({ system: long, ...four })).toEqual({ ...said, system: long, ...four })
   })
 })

@@ -159,7 +159,7 @@ describe('nobody waits', () => {
   it('for a little more than what is kept already', async () => {
     const world = worldOf()
     await Promise.all([world.ask(calling()), vi.advanceTimersByTimeAsync(FIRST_BYTE_MS)])
-    const whole = (say: string) => calling({ say, more: { promptCache: true } })
+    const whole = (say: string) => calling({ say, more: { promptCache: 'all' } })
     const asked = [world.ask(whole('same')), world.ask(whole('same'))]
     await vi.advanceTimersByTimeAsync(0)
     expect(world.attempts).toHaveLength(3)
