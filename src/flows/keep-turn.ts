@@ -14,7 +14,7 @@ export interface KeepTurnOptions {
 export async function keepTurn(response: Response, options: KeepTurnOptions): Promise<Response> {
   const { turn } = options
   if (response.status !== 200 || response.body === null) {
-    turn.letGo()
+    await turn.letGo()
     return response
   }
   const headers = new Headers(response.headers)
@@ -61,7 +61,7 @@ function recordTurn(
         const { value, done } = await reader.read()
         if (done) {
           // Cut, or ended by an error: the relay has said so.
-          turn.letGo()
+          await turn.letGo()
           return controller.close()
         }
         scanner.push(value)
@@ -74,8 +74,7 @@ function recordTurn(
         controller.enqueue(value)
       },
       async cancel(reason) {
-        turn.letGo()
-        await reader.cancel(reason)
+        await Promise.all([turn.letGo(), reader.cancel(reason)])
       },
     },
     { highWaterMark: 0 },

@@ -28,8 +28,8 @@ export interface OpenTurn {
    * tell, or null: all is well.
    */
   keep(message: string, account: string | null): Promise<GatewayError | null>
-  /** Nothing is kept. Does nothing once that is decided. */
-  letGo(): void
+  /** Nothing is kept; resolves once the session is free again, as far as its store can be told. Never throws. */
+  letGo(): Promise<void>
 }
 
 export function openTurn(
@@ -55,9 +55,12 @@ export function openTurn(
     clearInterval(alive)
     return true
   }
-  const letGo = (): void => {
+  const letGo = async (): Promise<void> => {
+    if (!decide()) return
     // Lost at worst: the claim then ends by its time.
-    if (decide()) scope.defer(sessions.release(key, token).catch(() => {}))
+    const released = sessions.release(key, token).catch(() => {})
+    scope.defer(released)
+    await released
   }
   return {
     before,
@@ -68,7 +71,7 @@ export function openTurn(
       if (isOver) return null
       // A refused turn would be refused again with every turn after it.
       if (readString(fieldOf(fieldsIn(message), 'stop_reason')) === 'refusal') {
-        letGo()
+        await letGo()
         return null
       }
       const { maxBytes } = config.session

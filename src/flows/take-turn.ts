@@ -45,7 +45,7 @@ export const createTurnTaker =
       const call = turnCall(services, asked, { turn, limits })
       return await keepTurn(await answerCall(services, call), { turn, requestId: scope.requestId })
     } catch (error) {
-      turn.letGo()
+      await turn.letGo()
       throw error
     }
   }

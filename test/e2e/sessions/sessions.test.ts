@@ -155,7 +155,7 @@ describe('a conversation', () => {
 describe('turns at once', () => {
   it('are one winner; the rest are refused before any call is made for them', async () => {
     const session = sessionOf(await say('begin'))
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 50; round += 1) {
       const tag = `race-${round}`
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, at) => say(`r${round} t${at}`, { session, tag })),
