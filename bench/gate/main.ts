@@ -12,7 +12,7 @@ import { unstable_splitSqlQuery } from 'wrangler'
 const [seconds = 4, rounds = 5] = process.argv.slice(2).map(Number)
 // Twice the gate's slots: half of the callers wait at any time.
 const CALLERS = 32
-const TARGETS = ['counting', 'gate', 'ledger', 'writing'] as const
+const TARGETS = ['counting', 'gate', 'ledger', 'crowded', 'writing'] as const
 type Target = (typeof TARGETS)[number]
 // One pair a request is what a gateway does; twenty show the object without the HTTP around it.
 const PAIRS = [1, 20]

@@ -90,7 +90,7 @@ const ledgerAsk = (id: string): LedgerAsk => ({
   ttlMs: 60_000,
   maxWaitMs: 10_000,
   limits: {
-    maxConcurrent: 1_000,
+    maxConcurrent: 5_000,
     inputTokensPerMinute: null,
     outputTokensPerMinute: null,
     dayNanoUsd: 1e15,
@@ -128,6 +128,17 @@ const asLedger = (ledger: Ledger): Slots => ({
   },
 })
 
+const CROWD = 1_000
+let crowded: Promise<unknown> | null = null
+
+/** A thousand calls of one tenant that run all the while. */
+const crowd = (ledger: Ledger): Promise<unknown> =>
+  (crowded ??= Promise.all(
+    Array.from({ length: CROWD }, (_, at) =>
+      ledger.reserve({ ...ledgerAsk(`crowd-${at}`), ttlMs: 3_600_000 }),
+    ),
+  ))
+
 const endOf = (lease: Lease): SettleEvent => ({
   settlement: { leaseId: lease.id, epoch: lease.epoch, outcome: { kind: 'served' }, rate: null },
   witness: null,
@@ -139,14 +150,16 @@ export default {
     const namespace = {
       '/gate': env.ACCOUNT_GATE,
       '/ledger': env.TENANT_LEDGER,
+      '/crowded': env.TENANT_LEDGER,
       '/counting': env.COUNTING,
       '/writing': env.WRITING,
     }[pathname]
     if (namespace === undefined) return new Response(null, { status: 404 })
-    const stub = namespace.getByName('bench')
+    const stub = namespace.getByName(pathname)
     // The others have these two methods as they are.
-    const gate =
-      pathname === '/ledger' ? asLedger(stub as unknown as Ledger) : (stub as unknown as Slots)
+    const isLedger = pathname === '/ledger' || pathname === '/crowded'
+    const gate = isLedger ? asLedger(stub as unknown as Ledger) : (stub as unknown as Slots)
+    if (pathname === '/crowded') await crowd(stub as unknown as Ledger)
     const pairs = Number(searchParams.get('pairs') ?? 1)
     for (let each = 0; each < pairs; each++) {
       const admission = await gate.admit(askFor(crypto.randomUUID()))

@@ -44,8 +44,9 @@ export function pursesOf(ledger: Ledger, ask: LedgerAsk): Purse[] {
   const day = dayOf(ask.at)
   const month = monthOf(ask.at)
   add('budget_day', limits.dayNanoUsd, ledger.days.get(day), ({ at }) => dayOf(at) === day)
+  // Nearly all of them came on this day.
   add('budget_month', limits.monthNanoUsd, ledger.months.get(month), ({ at }) => {
-    return monthOf(at) === month
+    return dayOf(at) === day || monthOf(at) === month
   })
   if (token !== null) {
     const spent = ledger.tokens.get(token.id)?.nanoUsd

@@ -110,7 +110,7 @@ function refuseTokens(
   now: number,
 ): LimitRefusal[] {
   // What runs will count as produced when it ends.
-  const producing = sumOutput(ledger)
+  const producing = limits.outputTokensPerMinute === null ? 0 : sumOutput(ledger)
   return [
     ...refuseWindow('input_tokens', limits.inputTokensPerMinute, {
       window: ledger.input,
