@@ -213,8 +213,8 @@ export const gateMutants: readonly Mutant[] = [
   {
     fault: 'a bill that is told again after a restart is spent again',
     file: 'src/adapters/ledger/ledger-host.ts',
-    from: 'if (!this.#isOld(settlement.id)) settle(',
-    to: 'settle(',
+    from: 'if (this.#isOld(settlement.id)) continue',
+    to: '',
     killedBy: [`${WORKERD}/ledger-usage.test.ts`, 'is counted once, said twice'],
   },
   {
