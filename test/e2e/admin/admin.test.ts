@@ -131,6 +131,91 @@ describe('a change by an operator', () => {
   })
 })
 
+describe('while many call at once', () => {
+  const CALLERS = 24
+
+  interface Made {
+    readonly begunAt: number
+    readonly answer: RawAnswer
+  }
+
+  /** Callers that go on until they are told to stop; what they were answered. */
+  function callAllTheTime(key: string) {
+    const made: Made[] = []
+    let isOver = false
+    const work = async (): Promise<void> => {
+      while (!isOver) {
+        const begunAt = performance.now()
+        made.push({ begunAt, answer: await call(key) })
+      }
+    }
+    const working = Promise.all(Array.from({ length: CALLERS }, work))
+    return {
+      made,
+      stop: async () => {
+        isOver = true
+        await working
+      },
+    }
+  }
+  const until = (at: number): Promise<unknown> =>
+    eventually(
+      () => performance.now(),
+      (now) => now >= at,
+      { withinMs: 10_000 },
+    )
+  const served = (made: readonly Made[]): number[] =>
+    made.filter(({ answer }) => answer.status === 200).map(({ begunAt }) => begunAt)
+  const refused = (made: readonly Made[]): Made[] =>
+    made.filter(({ answer }) => answer.status !== 200)
+
+  it('a key that is revoked serves no call that begins after the cache time, and fails none before', async () => {
+    const { key, keyId } = await newCaller()
+    const { made, stop } = callAllTheTime(key)
+    await eventually(
+      () => made.length,
+      (length) => length > 3 * CALLERS,
+      { withinMs: 10_000 },
+    )
+    const askedAt = performance.now()
+    await ask(`DELETE /keys/${keyId}`)
+    const holdsAt = performance.now() + KEY_CACHE_MS + MARGIN_MS
+    await until(holdsAt + 100)
+    await stop()
+    expect(Math.max(...served(made))).toBeLessThan(holdsAt)
+    const late = refused(made)
+    expect(late.length).toBeGreaterThan(CALLERS)
+    expect(new Set(late.map(({ answer }) => reasonOf(answer)))).toEqual(new Set(['key_revoked']))
+    // Those that were under way when it was revoked are answered.
+    expect(made.filter(({ begunAt }) => begunAt < askedAt - MARGIN_MS)).not.toContainEqual(
+      expect.objectContaining({ answer: expect.objectContaining({ status: 401 }) as unknown }),
+    )
+  })
+
+  it('a key that is rotated fails no call of either secret within the grace, and none of the new one after', async () => {
+    const { key, keyId } = await newCaller()
+    const before = callAllTheTime(key)
+    const body = { grace_seconds: 1 }
+    const askedAt = performance.now()
+    const renewed = String((await ask(`POST /keys/${keyId}/rotate`, { body }))['key'])
+    const answeredAt = performance.now()
+    const after = callAllTheTime(renewed)
+    await until(answeredAt + 1_000 + KEY_CACHE_MS + 2 * MARGIN_MS)
+    await Promise.all([before.stop(), after.stop()])
+    expect(refused(after.made)).toEqual([])
+    expect(after.made.length).toBeGreaterThan(CALLERS)
+    const late = refused(before.made)
+    expect(late.length).toBeGreaterThan(0)
+    expect(new Set(late.map(({ answer }) => reasonOf(answer)))).toEqual(new Set(['key_expired']))
+    // Refused when it comes, which on a busy machine is after it begins.
+    const last = late.map(({ begunAt, answer }) => begunAt + answer.tookMs)
+    expect(Math.min(...last)).toBeGreaterThan(askedAt + 1_000)
+    expect(Math.max(...served(before.made))).toBeLessThan(
+      answeredAt + 1_000 + KEY_CACHE_MS + MARGIN_MS,
+    )
+  })
+})
+
 describe('a request that comes twenty times at once under one idempotency-key', () => {
   it('makes one tenant in D1, and each gets its answer', async () => {
     const name = `Once ${Date.now()}`
