@@ -14,8 +14,11 @@ export interface LedgerState {
   readonly left: LedgerLeft
 }
 
-export const ledgerState = ({ tab }: Call, left: LedgerLeft | null): LedgerState | null =>
-  tab === null || left === null ? null : { limits: tab.ask.limits, left }
+/** Null for a browser token: how much of its budget a tenant has used is none of a page's business. */
+export const ledgerState = ({ caller, tab }: Call, left: LedgerLeft | null): LedgerState | null =>
+  tab === null || left === null || caller.token !== undefined
+    ? null
+    : { limits: tab.ask.limits, left }
 
 export function limitHeaders(
   all: readonly LimitWindow[],

@@ -324,6 +324,31 @@ describe('what a tenant has left', () => {
     expect(told(refused)).toMatchObject(headers)
   })
 
+  it('is not told to a page: a browser token sees request windows alone', async () => {
+    const { key } = await addTenant(gateway.dir, { tier: 'premium', overrides: OVERRIDES })
+    const origin = 'https://app.example'
+    const made = await send(gateway.url, {
+      method: 'POST',
+      path: '/v1/tokens',
+      headers: [['x-api-key', key]],
+      body: JSON.stringify({ ttl_seconds: 60, origin }),
+    })
+    const { token } = JSON.parse(made.body.toString()) as { token: string }
+    const headers = [['origin', origin]] as const
+    const answer = await send(gateway.url, claudeCall({ key: token, headers }))
+    const names = ['requests-limit', 'requests-remaining', 'requests-reset']
+    expect([answer.status, Object.keys(told(answer)).toSorted()]).toEqual([200, names])
+    const report = await send(gateway.url, {
+      path: '/v1/usage',
+      headers: [['x-api-key', token], ...headers],
+    })
+    expect(JSON.parse(report.body.toString())).toMatchObject({
+      in_use: null,
+      left: null,
+      resets_at: null,
+    })
+  })
+
   it('is not told where nothing is limited, nor anything of the account', async () => {
     const overrides = { requests_per_hour: null, max_concurrent: null }
     const { key } = await addTenant(gateway.dir, { overrides })
