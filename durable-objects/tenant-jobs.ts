@@ -2,7 +2,7 @@
 // woken when a message may have been lost, a runner is dead, a deadline is over or a job is to be forgotten.
 import { DurableObject } from 'cloudflare:workers'
 import type { Part } from '../src/adapters/jobs/job-pieces.ts'
-import { JOB_PACE_SCHEMA, JOB_SCHEMA } from '../src/adapters/jobs/job-sql.ts'
+import { JOB_BATCH_SCHEMA, JOB_PACE_SCHEMA, JOB_SCHEMA } from '../src/adapters/jobs/job-sql.ts'
 import type { Outbox } from '../src/adapters/jobs/job-journal.ts'
 import { JobsHost } from '../src/adapters/jobs/jobs-host.ts'
 import type {
@@ -15,10 +15,12 @@ import type {
 } from '../src/adapters/jobs/jobs-place.ts'
 import type { Listed, Page } from '../src/ports/admin.ts'
 import type {
+  ClaimedBatch,
   DeadFilter,
   JobFilter,
   LaneCounts,
   RunClaim,
+  SentBatch,
   StoredJob,
   Submitted,
 } from '../src/ports/jobs.ts'
@@ -29,6 +31,7 @@ import { migrate, type Migration } from './migrate.ts'
 export const JOB_MIGRATIONS: readonly Migration[] = [
   { id: 'jobs_001', sql: JOB_SCHEMA },
   { id: 'jobs_002', sql: JOB_PACE_SCHEMA },
+  { id: 'jobs_003', sql: JOB_BATCH_SCHEMA },
 ]
 
 // An object holds one tenant's jobs; the store can hold many.
@@ -52,6 +55,7 @@ export class TenantJobs extends DurableObject<Env> implements JobsPlace {
       },
       transact: (work) => storage.transactionSync(work),
       now: () => Date.now(),
+      newId: () => crypto.randomUUID(),
       send: (outbox) => this.#send(outbox),
       wakeAt: (at) => this.#wakeAt(at),
     })
@@ -97,6 +101,22 @@ export class TenantJobs extends DurableObject<Env> implements JobsPlace {
 
   finish(id: string, finish: PlacedFinish): StoredJob | null {
     return this.#host.finish(id, finish)
+  }
+
+  claimBatch(id: string, claim: RunClaim): ClaimedBatch | null {
+    return this.#host.claimBatch(id, claim)
+  }
+
+  sentBatch(id: string, token: string, sent: SentBatch): void {
+    this.#host.sentBatch(id, token, sent)
+  }
+
+  waitForBatch(id: string, token: string): void {
+    this.#host.waitForBatch(id, token)
+  }
+
+  endBatch(id: string, token: string): void {
+    this.#host.endBatch(id, token)
   }
 
   told(id: string, round: number): void {

@@ -50,6 +50,7 @@ const services: Services = {
   ledgers,
   jobs,
   jobRuns: jobs,
+  jobBatches: jobs,
   jobDesk: jobs,
   operations: cloudflareGateOperations(ACCOUNT_GATE),
   ...upstashStores({ config, now: Date.now, log: logToConsole, endsWithRequest: true }),

@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 import type { AdminStore } from './ports/admin.ts'
 import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
 import type { Ledgers } from './ports/ledgers.ts'
-import type { JobDesk, JobRuns, Jobs } from './ports/jobs.ts'
+import type { JobBatchRuns, JobDesk, JobRuns, Jobs } from './ports/jobs.ts'
 import type { AnswerStore, ColoAnswers } from './ports/answers.ts'
 import type { SessionStore } from './ports/sessions.ts'
 import type { Webhooks } from './ports/webhooks.ts'
@@ -221,6 +221,7 @@ export interface Services {
   readonly limits: RequestLimits
   readonly jobs: Jobs
   readonly jobRuns: JobRuns
+  readonly jobBatches: JobBatchRuns
   readonly jobDesk: JobDesk
   readonly sessions: SessionStore
   readonly answers: AnswerStore

@@ -85,6 +85,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     ledgers,
     jobs,
     jobRuns: jobs,
+    jobBatches: jobs,
     jobDesk: jobs,
     operations: gates,
     ...upstashStores({ config, now: Date.now, log }),

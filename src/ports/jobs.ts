@@ -1,6 +1,7 @@
 // Where jobs are kept, a tenant's in one place, and how the news that one is due comes to who runs it. Every method
 // throws GatewayError `store_unavailable` where the place cannot be reached.
 import type { Lane } from '../core/admission/admission.ts'
+import type { Batch } from '../core/jobs/batch.ts'
 import type { Job, JobMode, JobStatus, RunEnd } from '../core/jobs/job.ts'
 import type { NewJob } from '../core/jobs/machine.ts'
 import type { TokenGrant } from '../core/keys/browser-token.ts'
@@ -28,6 +29,10 @@ export interface JobFacts {
   /** Who may see it beside the tenant's keys; empty: nobody. */
   readonly owner: string
   readonly model: string
+  /** Our guess of its input. */
+  readonly inputTokens: number
+  /** What it may produce at most. */
+  readonly maxOutputTokens: number
   /** Path and query upstream. */
   readonly target: string
   /** The caller's headers that go upstream. */
@@ -116,6 +121,29 @@ export interface JobRuns {
   finish(message: JobMessage, end: FinishedRun): Promise<StoredJob | null>
   /** The end of this round was told to whom it may concern. */
   told(message: JobMessage, round: number): Promise<void>
+}
+
+export interface SentBatch {
+  readonly account: string
+  readonly upstreamId: string
+}
+
+export interface ClaimedBatch {
+  readonly batch: Batch
+  /** Those that still wait for it. */
+  readonly jobs: readonly StoredJob[]
+}
+
+/** Jobs that go through Claude's batches, as those see them who send these. A job's message may be a batch's. */
+export interface JobBatchRuns {
+  /** null: nothing is to be done for it. */
+  claimBatch(message: JobMessage, claim: RunClaim): Promise<ClaimedBatch | null>
+  readRequest(stored: StoredJob): Promise<Uint8Array>
+  sentBatch(message: JobMessage, token: string, sent: SentBatch): Promise<void>
+  /** It is looked at again later. */
+  waitForBatch(message: JobMessage, token: string): Promise<void>
+  /** What has not ended is called by itself. */
+  endBatch(message: JobMessage, token: string): Promise<void>
 }
 
 export interface FinishedRun {

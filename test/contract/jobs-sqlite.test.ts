@@ -53,6 +53,7 @@ function clocked(db: DatabaseSync, now = 1_000_000): Clocked {
       sql: { all: (query, ...values) => db.prepare(query).all(...values) },
       transact: (work) => transact(db, work),
       now: () => it.now,
+      newId: () => crypto.randomUUID(),
       send: (outbox) => {
         for (const messages of outbox.values()) sent.push(...messages.map(({ job }) => job))
       },

@@ -1,11 +1,18 @@
 // What every adapter of Jobs, JobRuns and JobDesk promises, whatever carries it.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { JobDesk, JobMessage, JobRuns, Jobs, JobSubmission } from '../../src/ports/jobs.ts'
+import type {
+  JobBatchRuns,
+  JobDesk,
+  JobMessage,
+  JobRuns,
+  Jobs,
+  JobSubmission,
+} from '../../src/ports/jobs.ts'
 import { eventually } from '../support/eventually.ts'
 import { broke, bytes, submission, type SubmissionChange, succeeded } from '../support/jobs.ts'
 
 export interface JobsUnderTest {
-  readonly jobs: Jobs & JobRuns & JobDesk
+  readonly jobs: Jobs & JobRuns & JobBatchRuns & JobDesk
   stop(): void
 }
 
@@ -162,6 +169,65 @@ export function describeJobs(name: string, make: () => JobsUnderTest): void {
       expect(again).toMatchObject({ kind: 'run', attempt: 1, stored: { job: { round: 1 } } })
       expect(await jobs.purge(tenant, [message.job, other.job])).toEqual([other.job])
       expect(await jobs.find(tenant, other.job)).toBeNull()
+    })
+
+    const gathered = async (message: JobMessage): Promise<JobMessage> => {
+      const stored = await eventually(
+        () => jobs.find(tenant, message.job),
+        (found) => found?.job.status === 'running',
+        { withinMs: 5_000 },
+      )
+      return { tenant, job: stored?.job.batch?.id ?? 'none' }
+    }
+    const claimedBatch = (message: JobMessage, token: string) =>
+      eventually(
+        () => jobs.claimBatch(message, by(token)),
+        (claimed) => claimed !== null,
+        { withinMs: 5_000 },
+      )
+
+    test('gather the jobs of a group, and give their batch to one at a time', async () => {
+      const many = { group: 'g', noticeMs: 50, request: bytes(2_000_000) }
+      const messages = [await taken(many), await taken(many), await taken(many)]
+      const alone = await taken({ group: 'h', noticeMs: 50 })
+      const [first = alone] = messages
+      const batch = await gathered(first)
+      expect(await gathered(alone)).not.toEqual(batch)
+      const claims = await Promise.all(
+        ['a', 'b', 'c'].map((each) => jobs.claimBatch(batch, by(each))),
+      )
+      const [claimed, ...others] = claims.filter((each) => each !== null)
+      expect(others).toEqual([])
+      expect(claimed?.jobs.map(({ job }) => job.id)).toEqual(messages.map(({ job }) => job))
+      const [stored] = claimed?.jobs ?? []
+      if (stored === undefined) throw new Error('The batch is empty')
+      expect(Buffer.from(await jobs.readRequest(stored)).equals(many.request)).toBe(true)
+    })
+
+    test('end the jobs of a batch each with its own result, and have the rest called by itself', async () => {
+      const change = { group: 'g', noticeMs: 50 }
+      const first = await taken(change)
+      const canceled = await taken(change)
+      const rest = await taken(change)
+      const batch = await gathered(first)
+      const sending = await claimedBatch(batch, 'a')
+      const token = sending?.batch.run?.token ?? ''
+      await jobs.sentBatch(batch, 'stranger', { account: 'x', upstreamId: 'x' })
+      await jobs.sentBatch(batch, token, { account: 'one', upstreamId: 'msgbatch_1' })
+      await jobs.cancel(tenant, canceled.job)
+      const looking = await claimedBatch(batch, 'b')
+      expect(looking?.batch.sent).toEqual({ account: 'one', upstreamId: 'msgbatch_1' })
+      expect(looking?.jobs.map(({ job }) => job.id)).toEqual([first.job, rest.job])
+      const result = bytes(10)
+      expect(await jobs.finish(canceled, succeeded(batch.job, result))).toMatchObject({
+        job: { status: 'canceled' },
+      })
+      expect(await jobs.finish(first, succeeded(batch.job, result))).toMatchObject({
+        job: { status: 'succeeded', attempts: 1 },
+      })
+      await jobs.endBatch(batch, looking?.batch.run?.token ?? '')
+      expect(await jobs.claimBatch(batch, by('c'))).toBeNull()
+      expect(await jobs.claim(rest, by('d'))).toMatchObject({ kind: 'run', attempt: 1 })
     })
 
     test('count what is queued, runs, came and went, over all tenants', async () => {

@@ -11,6 +11,8 @@ export interface SubmissionChange {
   readonly owner?: string
   readonly attempts?: number
   readonly lifeMs?: number
+  readonly group?: string
+  readonly noticeMs?: number
 }
 
 let made = 0
@@ -22,13 +24,15 @@ export function submission(change: SubmissionChange = {}): JobSubmission {
     job: {
       id: `job_${String(made).padStart(24, '0')}`,
       lane,
-      mode: 'realtime',
+      mode: change.group === undefined ? 'realtime' : 'batch',
+      group: change.group ?? null,
       rules: {
         attempts: change.attempts ?? 3,
         backoffMs: [0],
         resultTtlMs: 3_600_000,
         lifeMs: change.lifeMs ?? 86_400_000,
-        noticeMs: 15_000,
+        noticeMs: change.noticeMs ?? 15_000,
+        marginMs: 300_000,
       },
     },
     facts: {
@@ -38,6 +42,8 @@ export function submission(change: SubmissionChange = {}): JobSubmission {
       user: '',
       owner: change.owner ?? '',
       model: 'claude-sonnet-5-5',
+      inputTokens: 10,
+      maxOutputTokens: 100,
       target: '/v1/messages',
       headers: {},
       metadata: null,

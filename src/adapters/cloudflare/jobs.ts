@@ -3,7 +3,7 @@
 import type { TenantJobs } from '../../../durable-objects/tenant-jobs.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { LogLine } from '../../ports.ts'
-import type { JobDesk, JobRuns, Jobs } from '../../ports/jobs.ts'
+import type { JobBatchRuns, JobDesk, JobRuns, Jobs } from '../../ports/jobs.ts'
 import { mergeDead, sumLanes } from '../jobs/dead-letters.ts'
 import { jobsOver } from '../jobs/jobs-over.ts'
 import type { JobsPlace } from '../jobs/jobs-place.ts'
@@ -23,7 +23,9 @@ export interface CloudflareJobsOptions {
   readonly log: (line: LogLine) => void
 }
 
-export function cloudflareJobs(options: CloudflareJobsOptions): Jobs & JobRuns & JobDesk {
+export function cloudflareJobs(
+  options: CloudflareJobsOptions,
+): Jobs & JobRuns & JobBatchRuns & JobDesk {
   const { namespace, db, log } = options
   const unreachable: Unreachable = (cause) => {
     log({ event: 'jobs_unreachable', error: String(cause) })
@@ -78,6 +80,10 @@ function stubPlace(open: () => JobsStub, unreachable: Unreachable): JobsPlace {
     hold: (id, claim) => call(async (stub) => stub.hold(id, claim), claim.leaseMs),
     finish: (...given) => call(async (stub) => stub.finish(...given)),
     told: (...given) => call(async (stub) => stub.told(...given)),
+    claimBatch: (...given) => call(async (stub) => stub.claimBatch(...given)),
+    sentBatch: (...given) => call(async (stub) => stub.sentBatch(...given)),
+    waitForBatch: (...given) => call(async (stub) => stub.waitForBatch(...given)),
+    endBatch: (...given) => call(async (stub) => stub.endBatch(...given)),
     counts: () => call(async (stub) => stub.counts()),
     listDead: (...given) => call(async (stub) => stub.listDead(...given)),
     redrive: (ids) => call(async (stub) => stub.redrive(ids)),

@@ -5,6 +5,8 @@ import type { Job } from '../../core/jobs/job.ts'
 import { advance, noticed } from '../../core/jobs/machine.ts'
 import { noticesOf } from '../../core/jobs/pace.ts'
 import type { JobMessage, StoredJob } from '../../ports/jobs.ts'
+import { formBatches } from './form-batches.ts'
+import type { JobBatches } from './job-batches.ts'
 import type { JobKeys } from './job-keys.ts'
 import type { JobPieces } from './job-pieces.ts'
 import type { JobStore } from './job-store.ts'
@@ -15,6 +17,8 @@ export interface Kept {
   readonly pieces: JobPieces
   readonly keys: JobKeys
   readonly paces: LanePaces
+  readonly batches: JobBatches
+  readonly newId: () => string
   readonly keep: (stored: StoredJob, job: Job) => StoredJob
 }
 
@@ -22,6 +26,7 @@ export const LANES: readonly Lane[] = ['high', 'normal', 'low']
 
 /** What is left is done at once after, so that one step stays short. */
 const MOST_AT_ONCE = 200
+
 export function catchUp(kept: Kept, now: number): ReadonlyMap<Lane, readonly JobMessage[]> {
   const { store, pieces, keys, paces, keep } = kept
   const outbox = new Map<Lane, JobMessage[]>()
@@ -49,6 +54,9 @@ export function catchUp(kept: Kept, now: number): ReadonlyMap<Lane, readonly Job
     const room = most - store.countNoticed(lane, now)
     for (const stored of due.slice(0, Math.max(0, room))) announce(stored)
   }
+  const batches = formBatches(kept, now)
+  // They are what can wait most.
+  if (batches.length > 0) outbox.set('low', [...(outbox.get('low') ?? []), ...batches])
   pieces.forgetOld(now)
   keys.forgetOld(now)
   store.forgetOld(now)

@@ -2,10 +2,11 @@
 // messages that follow from it are sent, and the next moment is asked for.
 import type { Lane } from '../../core/admission/admission.ts'
 import { isOpen, type Job } from '../../core/jobs/job.ts'
-import { noticed } from '../../core/jobs/machine.ts'
+import { isGathering, noticed } from '../../core/jobs/machine.ts'
 import { refusedAt } from '../../core/jobs/pace.ts'
 import type { JobMessage, StoredJob } from '../../ports/jobs.ts'
 import { catchUp } from './catch-up.ts'
+import { JobBatches } from './job-batches.ts'
 import { JobKeys } from './job-keys.ts'
 import { JobPieces } from './job-pieces.ts'
 import { type JobSql, tenantRows, type TenantRows } from './job-sql.ts'
@@ -21,6 +22,8 @@ export interface JobJournalOptions {
   /** All of it or nothing. */
   readonly transact: (work: () => void) => void
   readonly now: () => number
+  /** Another each time. */
+  readonly newId: () => string
   /** For these jobs a message is to be sent: it may get lost. */
   readonly send: (outbox: Outbox) => void
   /** Calls `tick` at this moment, whatever comes before. */
@@ -32,6 +35,7 @@ export class JobJournal {
   readonly store: JobStore
   readonly pieces: JobPieces
   readonly keys: JobKeys
+  readonly batches: JobBatches
   readonly waits = new RunWaits()
   readonly #options: JobJournalOptions
   readonly #paces: LanePaces
@@ -42,6 +46,7 @@ export class JobJournal {
     this.store = new JobStore(this.rows)
     this.pieces = new JobPieces(this.rows)
     this.keys = new JobKeys(this.rows)
+    this.batches = new JobBatches(this.rows)
     this.#paces = new LanePaces(this.rows)
   }
 
@@ -66,6 +71,7 @@ export class JobJournal {
     // Whoever ended it tells it in a moment; if not, a message comes.
     const turned = { ...before, job: hasEnded ? noticed(job, now) : job }
     this.store.save(turned)
+    if (isGathering(before.job) && !isGathering(job)) this.batches.release(job.id)
     if (hasEnded) this.store.countRate(job.lane, 0, 1, now)
     if (hasEnded && !job.isDead) this.pieces.dropPart(job.id, 'request')
     if (before.job.run !== null && job.run === null) this.waits.wake(job.id)
@@ -85,13 +91,19 @@ export class JobJournal {
           pieces: this.pieces,
           keys: this.keys,
           paces: this.#paces,
+          batches: this.batches,
+          newId: this.#options.newId,
           keep: (stored, job) => this.keep(stored, job, at),
         },
         at,
       )
     })
     if (outbox.size > 0) send(outbox)
-    const moments = [this.store.nextWakeAt(at), this.#paces.nextWakeAt(at)]
+    const moments = [
+      this.store.nextWakeAt(at),
+      this.#paces.nextWakeAt(at),
+      this.batches.nextWakeAt(),
+    ]
     const due = moments.filter((moment) => moment !== null)
     wakeAt(due.length === 0 ? null : Math.min(...due))
     const [first] = done

@@ -52,5 +52,17 @@ export const JOB_PACE_SCHEMA = `
     PRIMARY KEY (tenant, lane)
   ) WITHOUT ROWID;`
 
+export const JOB_BATCH_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS job_gatherings (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, ready_at INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS job_gatherings_by_kind ON job_gatherings (tenant, kind, ready_at);
+  CREATE TABLE IF NOT EXISTS job_batches (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, wake_at INTEGER NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+  );
+  CREATE INDEX IF NOT EXISTS job_batches_by_wake ON job_batches (tenant, wake_at);`
+
 /** In the order in which they came. */
-export const JOB_SCHEMAS: readonly string[] = [JOB_SCHEMA, JOB_PACE_SCHEMA]
+export const JOB_SCHEMAS: readonly string[] = [JOB_SCHEMA, JOB_PACE_SCHEMA, JOB_BATCH_SCHEMA]

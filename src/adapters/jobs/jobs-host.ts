@@ -12,36 +12,44 @@ import {
 } from '../../core/jobs/machine.ts'
 import type { Listed, Page } from '../../ports/admin.ts'
 import type {
+  ClaimedBatch,
   DeadFilter,
   JobFilter,
   LaneCounts,
   RunClaim,
+  SentBatch,
   StoredJob,
   Submitted,
   TakenJob,
 } from '../../ports/jobs.ts'
 import { countLanes, listDead } from './dead-letters.ts'
+import { BatchHost } from './batch-host.ts'
 import { JobJournal, type JobJournalOptions } from './job-journal.ts'
 import type { Part } from './job-pieces.ts'
-import type {
-  JobsPlace,
-  PlacedClaim,
-  PlacedFinish,
-  PlacedPiece,
-  PlacedSubmission,
-  UsedIdempotency,
+import {
+  type JobsPlace,
+  PIECE_BYTES,
+  type PlacedClaim,
+  type PlacedFinish,
+  type PlacedPiece,
+  type PlacedSubmission,
+  type UsedIdempotency,
 } from './jobs-place.ts'
 
 const KEY_LIFE_MS = 86_400_000
 /** What a large request takes to arrive; nobody waits longer for its sender. */
 const UPLOAD_LIFE_MS = 300_000
 const COUNTED_PLACES = 1_000
+/** Half a minute of the usual SLUICE_LEASE_TTL_MS. */
+const GATHER_NOTICES = 2
 
 export class JobsHost implements JobsPlace {
   readonly #journal: JobJournal
+  readonly #batches: BatchHost
 
   constructor(options: JobJournalOptions) {
     this.#journal = new JobJournal(options)
+    this.#batches = new BatchHost(this.#journal)
   }
 
   /** What time alone does: to be called at the moment that was asked for. */
@@ -78,7 +86,9 @@ export class JobsHost implements JobsPlace {
       const waiting = this.#journal.store.countQueued(job.lane, COUNTED_PLACES)
       this.#journal.pieces.put(job.id, 'request', 0, first)
       this.#journal.pieces.jobCame(job.id)
-      this.#journal.store.save({ job, facts, requestPieces: pieces, resultPieces: 0 })
+      const stored = { job, facts, requestPieces: pieces, resultPieces: 0 }
+      this.#journal.store.save(stored)
+      this.#gather(stored, first.byteLength + (pieces - 1) * PIECE_BYTES)
       this.#journal.store.countRate(job.lane, 1, 0, now)
       const taken: TakenJob = {
         id: job.id,
@@ -153,6 +163,22 @@ export class JobsHost implements JobsPlace {
     })
   }
 
+  claimBatch(id: string, claim: RunClaim): ClaimedBatch | null {
+    return this.#batches.claim(id, claim)
+  }
+
+  sentBatch(id: string, token: string, sent: SentBatch): void {
+    this.#batches.sent(id, token, sent)
+  }
+
+  waitForBatch(id: string, token: string): void {
+    this.#batches.wait(id, token)
+  }
+
+  endBatch(id: string, token: string): void {
+    this.#batches.end(id, token)
+  }
+
   told(id: string, round: number): void {
     this.#journal.change((now) => this.#journal.turn(id, (job) => told(job, round), now))
   }
@@ -186,5 +212,11 @@ export class JobsHost implements JobsPlace {
         return true
       }),
     )
+  }
+
+  #gather({ job }: StoredJob, bytes: number): void {
+    if (job.batch === null) return
+    const readyAt = job.createdAt + GATHER_NOTICES * job.rules.noticeMs
+    this.#journal.batches.gather(job.id, { kind: job.batch.group, bytes, readyAt })
   }
 }

@@ -2,6 +2,7 @@
 import type { Page } from '../../ports/admin.ts'
 import type {
   FinishedRun,
+  JobBatchRuns,
   JobMessage,
   JobRuns,
   Jobs,
@@ -15,7 +16,7 @@ import { type JobsPlace, PIECE_BYTES } from './jobs-place.ts'
 
 export type PlaceOf = (tenant: string) => JobsPlace
 
-export function jobsOver(placeOf: PlaceOf): Jobs & JobRuns {
+export function jobsOver(placeOf: PlaceOf): Jobs & JobRuns & JobBatchRuns {
   return {
     submit: (submission) => submit(placeOf(submission.facts.tenant), submission),
     find: async (tenant, id) => placeOf(tenant).look(id),
@@ -48,6 +49,18 @@ export function jobsOver(placeOf: PlaceOf): Jobs & JobRuns {
       return place.finish(job, { token, end, pieces: rest.length + 1, first })
     },
     told: async ({ tenant, job }, round) => placeOf(tenant).told(job, round),
+
+    claimBatch: async ({ tenant, job }, claim) => placeOf(tenant).claimBatch(job, claim),
+    readRequest: ({ job, facts, requestPieces }) =>
+      readPieces(placeOf(facts.tenant), {
+        id: job.id,
+        part: 'request',
+        from: 0,
+        to: requestPieces,
+      }),
+    sentBatch: async ({ tenant, job }, token, sent) => placeOf(tenant).sentBatch(job, token, sent),
+    waitForBatch: async ({ tenant, job }, token) => placeOf(tenant).waitForBatch(job, token),
+    endBatch: async ({ tenant, job }, token) => placeOf(tenant).endBatch(job, token),
   }
 }
 

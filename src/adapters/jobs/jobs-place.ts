@@ -4,11 +4,13 @@ import type { NewJob } from '../../core/jobs/machine.ts'
 import type { RunEnd } from '../../core/jobs/job.ts'
 import type { Listed, Page } from '../../ports/admin.ts'
 import type {
+  ClaimedBatch,
   DeadFilter,
   JobFacts,
   JobFilter,
   LaneCounts,
   RunClaim,
+  SentBatch,
   StoredJob,
   Submitted,
 } from '../../ports/jobs.ts'
@@ -70,6 +72,10 @@ export interface JobsPlace {
   hold(id: string, claim: RunClaim): Later<boolean>
   finish(id: string, finish: PlacedFinish): Later<StoredJob | null>
   told(id: string, round: number): Later<void>
+  claimBatch(id: string, claim: RunClaim): Later<ClaimedBatch | null>
+  sentBatch(id: string, token: string, sent: SentBatch): Later<void>
+  waitForBatch(id: string, token: string): Later<void>
+  endBatch(id: string, token: string): Later<void>
   counts(): Later<readonly LaneCounts[]>
   listDead(filter: DeadFilter, page: Page): Later<Listed<StoredJob>>
   redrive(ids: readonly string[]): Later<readonly string[]>

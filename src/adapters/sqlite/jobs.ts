@@ -1,6 +1,6 @@
 // The jobs of every tenant in one SQLite file, for the runtimes without objects and queues: the same shell around the
 // same core, and queues in memory, since a message that is lost is sent again.
-import type { JobDesk, JobMessage, JobRuns, Jobs } from '../../ports/jobs.ts'
+import type { JobBatchRuns, JobDesk, JobMessage, JobRuns, Jobs } from '../../ports/jobs.ts'
 import type { LogLine } from '../../ports.ts'
 import { mergeDead, sumLanes } from '../jobs/dead-letters.ts'
 import { JOB_SCHEMAS, type JobSql } from '../jobs/job-sql.ts'
@@ -16,7 +16,7 @@ export interface SqliteJobsOptions {
   readonly run: (message: JobMessage) => Promise<void>
 }
 
-export interface SqliteJobs extends Jobs, JobRuns, JobDesk {
+export interface SqliteJobs extends Jobs, JobRuns, JobBatchRuns, JobDesk {
   /** From now on nothing is begun. */
   stop(): void
   /** Resolves once nothing runs. */
@@ -55,6 +55,7 @@ export function sqliteJobs(db: SqliteDatabase, options: SqliteJobsOptions): Sqli
       tenant,
       sql,
       now,
+      newId: () => crypto.randomUUID(),
       transact: (work) => transact(db, work),
       send: (outbox) => {
         for (const [lane, messages] of outbox) workers.add(lane, messages)

@@ -29,6 +29,8 @@ export interface Job {
   /** Who ran it last, and may still say that it succeeded. */
   readonly lastToken: string | null
   readonly notice: Notice
+  /** Its way through a batch; null: it is called by itself. */
+  readonly batch: BatchPlace | null
   /** What the last attempt, or the job, ended with. */
   readonly error: JobError | null
   readonly costNanoUsd: number
@@ -52,6 +54,15 @@ export interface JobRules {
   readonly lifeMs: number
   /** A message that nobody answered for so long counts as lost. */
   readonly noticeMs: number
+  /** So long before its deadline a job that waits for its batch is called by itself. */
+  readonly marginMs: number
+}
+
+export interface BatchPlace {
+  /** Jobs of one group may share a batch. */
+  readonly group: string
+  /** null: it waits for others of its group. */
+  readonly id: string | null
 }
 
 export interface JobRun {

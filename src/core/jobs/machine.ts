@@ -10,6 +10,8 @@ export interface NewJob {
   readonly lane: Lane
   readonly mode: JobMode
   readonly rules: JobRules
+  /** null: it goes into no batch. */
+  readonly group: string | null
 }
 
 /** Each notice that nobody answers is waited for longer, so that a long queue is not made longer by its own copies. */
@@ -22,7 +24,8 @@ export const DEAD_LETTER_LIFE_MS = 14 * 86_400_000
 
 const NO_NOTICE = { count: 0, until: 0 }
 
-export function newJob({ id, lane, mode, rules }: NewJob, now: number): Job {
+export function newJob({ id, lane, mode, rules, group }: NewJob, now: number): Job {
+  const { lifeMs, marginMs } = rules
   return {
     id,
     lane,
@@ -30,14 +33,15 @@ export function newJob({ id, lane, mode, rules }: NewJob, now: number): Job {
     rules,
     status: 'queued',
     createdAt: now,
-    dueAt: now,
-    deadlineAt: now + rules.lifeMs,
+    dueAt: group === null ? now : now + lifeMs - marginMs,
+    deadlineAt: now + lifeMs,
     attempts: 0,
     refusals: 0,
     waitingSince: now,
     run: null,
     lastToken: null,
     notice: NO_NOTICE,
+    batch: group === null ? null : { group, id: null },
     error: null,
     costNanoUsd: 0,
     endedAt: null,
@@ -67,6 +71,7 @@ export function claim(before: Job, asked: Claim, now: number): readonly [Job, Cl
     run,
     lastToken: asked.token,
     notice: NO_NOTICE,
+    batch: null,
   }
   return [running, { kind: 'run', attempt: attempts }]
 }
@@ -133,8 +138,31 @@ export function advance(job: Job, now: number): Job {
   if (!isOpen(job)) return job
   if (job.deadlineAt <= now) return ended({ ...job, error: TOO_LATE }, 'expired', now)
   if (job.run === null || job.run.until > now) return job
+  if (job.batch !== null) return leaveBatch(job, now)
   const known: Job = { ...job, error: LOST }
   return job.attempts >= job.rules.attempts ? dead(known, now) : waiting(known, now)
+}
+
+export const isGathering = ({ status, batch }: Job): boolean =>
+  status === 'queued' && batch !== null && batch.id === null
+
+/** It goes with the others of a batch, until it would be too late for a call by itself. */
+export function joinBatch(job: Job, id: string, now: number): Job {
+  if (!isGathering(job) || job.batch === null || job.dueAt <= now) return job
+  return {
+    ...job,
+    status: 'running',
+    attempts: job.attempts + 1,
+    run: { token: id, until: job.dueAt, startedAt: now },
+    lastToken: id,
+    batch: { group: job.batch.group, id },
+  }
+}
+
+/** Called by itself from now on, as if it had been in no batch; where that answers first, its answer still counts. */
+export function leaveBatch(job: Job, now: number): Job {
+  if (job.batch === null || job.run === null) return job
+  return { ...waiting(job, now), attempts: Math.max(0, job.attempts - 1), waitingSince: now }
 }
 
 /** Its end was told, to the last word; what was told of an earlier end says nothing of this one. */
@@ -182,6 +210,7 @@ const waiting = (job: Job, dueAt: number): Job => ({
   run: null,
   dueAt,
   notice: NO_NOTICE,
+  batch: null,
 })
 
 const ended = (

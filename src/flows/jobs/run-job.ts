@@ -11,6 +11,7 @@ import { Deadlines } from '../deadlines.ts'
 import { describeCall } from '../read-call.ts'
 import { refusalOfKey } from '../refuse-key.ts'
 import { broken, judgeAnswer, type JudgedRun, judgeRefusal, timedOut } from './judge-run.ts'
+import { isBatchMessage, runBatch } from './run-batch.ts'
 import { tellEnd } from './tell-end.ts'
 
 /** Throws where the job's place cannot be reached: the message is to come again. */
@@ -27,6 +28,7 @@ const POLITE_WAITS = 30
 export const createJobRunner =
   (services: Services): JobRunner =>
   async (message) => {
+    if (isBatchMessage(message)) return runBatch(services, message)
     const claim: RunClaim = {
       token: crypto.randomUUID(),
       leaseMs: services.config.gate.leaseTtlMs,

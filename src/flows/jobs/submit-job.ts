@@ -14,6 +14,7 @@ import { describeCall, readJsonBody } from '../read-call.ts'
 import { limitError } from '../refuse-limit.ts'
 import { checkWebhookAddress } from '../webhooks/check-address.ts'
 import { ownerOf } from '../session-access.ts'
+import { goesInBatch, groupOf } from './batch-group.ts'
 import { type AskedJob, readAskedJob } from './read-job.ts'
 
 export type JobTaker = (request: Request, scope: RequestScope) => Promise<Response>
@@ -136,13 +137,16 @@ async function submissionOf(
   terms: JobTerms,
 ): Promise<JobSubmission> {
   const { caller, model, target, headers } = call
-  const { lane, mode, webhookUrl, metadata } = terms
+  const { mode, webhookUrl, metadata } = terms
+  const lane = lowerOf(terms.lane, caller.tier.lane)
+  const rules = rulesOf(services, terms.lifeMs)
   return {
     job: {
       id: `job_${toHex(crypto.getRandomValues(new Uint8Array(ID_BYTES)))}`,
-      lane: lowerOf(lane, caller.tier.lane),
+      lane,
       mode,
-      rules: rulesOf(services, terms.lifeMs),
+      rules,
+      group: goesInBatch(call, { lane, mode }, rules) ? groupOf(call) : null,
     },
     facts: {
       tenant: caller.tenant,
@@ -151,6 +155,8 @@ async function submissionOf(
       user: call.user,
       owner: ownerOf(caller).user ?? '',
       model,
+      inputTokens: call.estimatedInputTokens,
+      maxOutputTokens: call.maxTokens ?? 0,
       target,
       headers: Object.fromEntries(
         Object.entries(headers).filter(([name]) => isForwardedRequestHeader(name)),
@@ -173,6 +179,8 @@ const rulesOf = ({ config }: Services, lifeMs: number | null): JobRules => ({
   resultTtlMs: config.jobs.resultTtlSeconds * 1000,
   lifeMs: lifeMs ?? USUAL_LIFE_MS,
   noticeMs: config.gate.leaseTtlMs / 4,
+  // Time for an attempt by itself, its wait included.
+  marginMs: config.jobs.timeoutMs + config.gate.queueWaitMs,
 })
 
 async function idempotencyOf(

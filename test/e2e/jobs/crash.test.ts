@@ -101,6 +101,8 @@ test(
       process.stdout.write(
         `${JOBS} jobs, ${CRASHES} crashes: ${simulator.journal.list({}).length} calls, ${completed} to their end\n`,
       )
+      // An answer that came in the moment of a crash is asked for again: of few crashes one may catch several.
+      if (CRASHES >= 5) expect(completed).toBeLessThanOrEqual(JOBS + CRASHES)
       for (const [n, job] of ended.entries()) {
         expect(job.result?.content[0]?.text).toBe(`n${n}`)
         // One call more for each crash that it was running in.

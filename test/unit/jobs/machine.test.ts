@@ -7,6 +7,7 @@ import {
   cancel,
   claim,
   finish,
+  joinBatch,
   newJob,
   noticed,
   redrive,
@@ -21,10 +22,14 @@ const rules: JobRules = {
   resultTtlMs: 3_600_000,
   lifeMs: 86_400_000,
   noticeMs: 15_000,
+  marginMs: 300_000,
 }
 const LEASE_MS = 60_000
 const fresh = (change: Partial<JobRules> = {}): Job =>
-  newJob({ id: 'job_1', lane: 'low', mode: 'realtime', rules: { ...rules, ...change } }, 0)
+  newJob(
+    { id: 'job_1', lane: 'low', mode: 'realtime', group: null, rules: { ...rules, ...change } },
+    0,
+  )
 const by = (token: string) => ({ token, leaseMs: LEASE_MS })
 const error = { type: 'api_error', message: 'no' }
 const broke: RunEnd = { kind: 'failed', error, next: 'retry', retryAfterMs: null }
@@ -125,6 +130,31 @@ describe('a job', () => {
     // What was still to be said of the first end must not silence the second.
     expect(told(done, 0).isTold).toBe(false)
     expect(told(done, 1).isTold).toBe(true)
+  })
+
+  test('that gathers for a batch is called by itself in time before its deadline', () => {
+    const gathering = newJob({ id: 'job_1', lane: 'low', mode: 'batch', group: 'g', rules }, 0)
+    const fallbackAt = rules.lifeMs - rules.marginMs
+    expect(claim(gathering, by('a'), fallbackAt - 1)[1]).toEqual({ kind: 'nothing' })
+    expect(begun(gathering, 'a', fallbackAt)).toMatchObject({ batch: null, attempts: 1 })
+    expect(joinBatch(gathering, 'bat_1', fallbackAt)).toBe(gathering)
+  })
+
+  test('in a batch takes its result, or leaves it with no attempt used up', () => {
+    const made = newJob({ id: 'job_1', lane: 'low', mode: 'batch', group: 'g', rules }, 0)
+    const inside = joinBatch(made, 'bat_1', 1_000)
+    expect(inside).toMatchObject({ status: 'running', attempts: 1 })
+    expect(joinBatch(inside, 'bat_2', 1_000)).toBe(inside)
+    expect(finish(inside, 'bat_1', answered, 2_000)).toMatchObject({ status: 'succeeded' })
+    const fallbackAt = rules.lifeMs - rules.marginMs
+    expect(advance(inside, fallbackAt - 1)).toBe(inside)
+    const left = advance(inside, fallbackAt)
+    expect(left).toMatchObject({ status: 'queued', attempts: 0, dueAt: fallbackAt, batch: null })
+    // The batch may still be the first to answer.
+    expect(finish(left, 'bat_1', answered, fallbackAt + 1).status).toBe('succeeded')
+    const byItself = begun(left, 'a', fallbackAt)
+    expect(finish(byItself, 'bat_1', answered, fallbackAt + 1)).toBe(byItself)
+    expect(cancel(inside, 2_000)).toMatchObject({ status: 'canceled', run: null })
   })
 
   test('is announced again, ever later, until someone comes', () => {
