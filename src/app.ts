@@ -12,6 +12,8 @@ import { cors } from './middleware/cors.ts'
 import { reportErrors, routeUnknown } from './middleware/report-errors.ts'
 import { requestScope, type ScopeVariables } from './middleware/request-scope.ts'
 import { admin } from './routes/admin/admin.ts'
+import { batches } from './routes/batches.ts'
+import { files } from './routes/files.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
 import { messages } from './routes/messages.ts'
@@ -40,6 +42,8 @@ export function createApp(services: Services) {
     .route('/v1', messages(services, { readCall, takeTurn, cache }))
     .route('/v1', sessions(services, identify, takeTurn))
     .route('/v1', jobs(services, identify, takeJob))
+    .route('/v1', batches(services, identify))
+    .route('/v1', files(services, identify))
     .route('/v1', models(services, readCall))
     .route('/v1', usage(services, identify))
     .route('/admin/v1', admin(services, cache))

@@ -17,6 +17,7 @@ import { cloudflareLedgers } from './adapters/cloudflare/ledgers.ts'
 import { d1UsageReader } from './adapters/cloudflare/usage-reader.ts'
 import { cloudflareWebhooks } from './adapters/cloudflare/webhooks.ts'
 import { sqlAdminStore } from './adapters/sql/admin-store.ts'
+import { sqlOwnedObjects } from './adapters/sql/owned-objects.ts'
 import { upstashStores } from './adapters/upstash/stores.ts'
 import { logToConsole } from './adapters/console-log.ts'
 import { parseConfig } from './config.ts'
@@ -61,6 +62,7 @@ const services: Services = {
   colo: cloudflareColoAnswers(caches),
   admin: sqlAdminStore(d1Sessions(DB)),
   webhooks: cloudflareWebhooks(TENANT_WEBHOOKS),
+  owned: sqlOwnedObjects(d1Sessions(DB)),
   upstream: anthropicUpstream({ openConnection }),
   // Pumped by the runtime: JavaScript wakes for a chunk once, not again when it has been sent.
   openPipe: () => new IdentityTransformStream(),

@@ -10,6 +10,7 @@ import type { AccountGates, GateOperations, Waits } from './ports/gates.ts'
 import type { Ledgers } from './ports/ledgers.ts'
 import type { JobBatchRuns, JobDesk, JobRuns, Jobs } from './ports/jobs.ts'
 import type { AnswerStore, ColoAnswers } from './ports/answers.ts'
+import type { OwnedObjects } from './ports/owned-objects.ts'
 import type { SessionStore } from './ports/sessions.ts'
 import type { Webhooks } from './ports/webhooks.ts'
 
@@ -174,6 +175,8 @@ export interface UpstreamCall {
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | null
+  /** Instead of a body: passed on as it comes. */
+  readonly stream?: ReadableStream<Uint8Array>
   readonly signal: AbortSignal
 }
 
@@ -230,6 +233,7 @@ export interface Services {
   readonly usage: UsageReader
   readonly admin: AdminStore
   readonly webhooks: Webhooks
+  readonly owned: OwnedObjects
   readonly upstream: Upstream
   /** The platform's own way to pass bytes on, where it has one that is cheaper than a TransformStream. */
   readonly openPipe?: () => {

@@ -9,6 +9,7 @@ import { pinnedWebhookSender } from '../adapters/node/webhook-sender.ts'
 import { sqlAccountStore } from '../adapters/sql/account-store.ts'
 import type { SqliteDatabase } from '../adapters/sqlite/database.ts'
 import { sqlAdminStore } from '../adapters/sql/admin-store.ts'
+import { sqlOwnedObjects } from '../adapters/sql/owned-objects.ts'
 import { sqliteKeyStore } from '../adapters/sqlite/key-store.ts'
 import { sqliteSessions } from '../adapters/sqlite/sql-session.ts'
 import { upstashStores } from '../adapters/upstash/stores.ts'
@@ -94,6 +95,7 @@ export function openGateway({ config, db, log }: ProcessGatewayOptions): Process
     usage: ledgers,
     admin: sqlAdminStore(sqliteSessions(db)),
     webhooks,
+    owned: sqlOwnedObjects(sqliteSessions(db)),
     upstream: anthropicUpstream({ openConnection }),
     addressOf: (request) => addresses.get(request) ?? null,
     now: Date.now,

@@ -45,13 +45,19 @@ export interface Timing {
   upstreamMs: number | null
 }
 
-export type CallKind = 'messages' | 'count_tokens' | 'models' | 'chat_completions'
+export type CallKind =
+  | 'messages'
+  | 'count_tokens'
+  | 'models'
+  | 'chat_completions'
+  | 'batches'
+  | 'files'
 
 export interface Call {
   readonly kind: CallKind
   readonly scope: RequestScope
   readonly caller: Caller
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** Path and query, as the caller sent them. */
   readonly target: string
   /** The caller's headers that go upstream, verbatim. */
@@ -78,6 +84,8 @@ export interface Call {
   readonly affinity: string | null
   /** The account that served its session last; null: none, or not known. */
   readonly lastAccount: string | null
+  /** The only account that has what it names; absent: any. */
+  readonly pinnedAccount?: string
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */
   readonly isClientRetry: boolean
   /** `cache-status` of its answer; absent: its route has none. */

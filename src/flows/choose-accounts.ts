@@ -29,6 +29,7 @@ export function chooseAccounts(
   accounts: readonly Account[],
 ): Choice {
   const able = serving(accounts, call.model)
+  if (call.pinnedAccount !== undefined) return onlyAt(call.pinnedAccount, able)
   const taking = able.filter((account) => !account.draining)
   const someDrain = taking.length < able.length
   const choice = { alternatives: taking, someDrain }
@@ -44,6 +45,15 @@ export function chooseAccounts(
   })
   // A thread lives on the account that made it.
   return { ...choice, candidates: call.usesThread ? candidates.slice(0, 1) : candidates }
+}
+
+/** Draining or not: nobody else has what the call names. */
+function onlyAt(id: string, able: readonly Account[]): Choice {
+  const only = able.filter((account) => account.id === id)
+  if (only.length === 0) {
+    throw new GatewayError('not_found', 'The account that keeps what this call names is gone')
+  }
+  return { candidates: only, alternatives: only, someDrain: false }
 }
 
 /** Every call of a key with a thread must find the same account without a store: the one that the key prefers. */

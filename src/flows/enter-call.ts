@@ -10,6 +10,7 @@ import type { Call } from './call.ts'
 import { type AwaitedPrefix, awaitPrefix } from './await-prefix.ts'
 import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
+import { fileIdsOf, pinToFiles } from './owned/pin-to-files.ts'
 import { judgeTenant, leftBy } from './judge-tenant.ts'
 import { ledgerState, limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
@@ -28,7 +29,9 @@ export interface Entered {
 }
 
 /** Throws the refusal; null: the caller left while it waited. */
-export async function enterCall(services: Services, call: Call): Promise<Entered | null> {
+export async function enterCall(services: Services, asked: Call): Promise<Entered | null> {
+  const fileIds = fileIdsOf(asked)
+  const call = fileIds.length === 0 ? asked : await pinToFiles(services, asked, fileIds)
   // Known on a warm path; the key's own read has taken this one along where it was not.
   const accounts = await services.accounts.usable((work) => call.scope.defer(work))
   checkModel(call, accounts)
@@ -43,7 +46,7 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   if (known?.kind === 'refused') throw await explain(services, call, known)
 
   const reserving = call.tab?.reserve() ?? null
-  let asked = askAccounts(services, call, accounts)
+  let seeking = askAccounts(services, call, accounts)
   const decision = await taking
   call.scope.timing.storeMs ??= services.now() - startedAt
   const reservation = await reserving
@@ -54,14 +57,14 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
   }
   const refusal = judgeTenant(services, call, decision, reservation)
   if (refusal !== null) {
-    asked.giveBack()
+    seeking.giveBack()
     giveBack()
     throw refusal
   }
   let left = leftBy(reservation)
   if (reservation?.kind === 'busy') {
     // An account's slot is not kept while money is waited for.
-    asked.giveBack()
+    seeking.giveBack()
     const waited = await waitForMoney(services, call, reservation.retryAt)
     if (waited.kind !== 'granted') {
       giveBack()
@@ -69,16 +72,16 @@ export async function enterCall(services: Services, call: Call): Promise<Entered
       throw waited.refusal
     }
     left = waited.left
-    asked = askAccounts(services, call, accounts)
+    seeking = askAccounts(services, call, accounts)
   }
-  const found = await asked.found
+  const found = await seeking.found
   if (found.kind === 'held') {
     const ledger = ledgerState(call, left)
     return { ...found, limits: limitHeaders(decision.windows, services.now(), ledger) }
   }
   giveBack()
   if (found.kind === 'caller_gone') return null
-  throw refused(services, asked.asking, found.refusals)
+  throw refused(services, seeking.asking, found.refusals)
 }
 
 interface Asked {

@@ -94,18 +94,19 @@ export async function readJsonBody(services: Services, request: Request): Promis
 }
 
 function readFacts(kind: CallKind, body: Uint8Array): MessageFacts {
-  const scan = scanMessageRequest(body, kind === 'models' ? 'messages' : kind)
+  const shape = kind === 'count_tokens' || kind === 'chat_completions' ? kind : 'messages'
+  const scan = scanMessageRequest(body, shape)
   if (scan.kind === 'invalid') throw new GatewayError(scan.reason, scan.message)
   return scan.facts
 }
 
 /** Everything after the origin, byte for byte. */
-function targetOf(url: string): string {
+export function targetOf(url: string): string {
   const start = url.indexOf('/', url.indexOf('//') + 2)
   return start < 0 ? '/' : url.slice(start)
 }
 
-function forwardedHeaders(headers: Headers): Record<string, string> {
+export function forwardedHeaders(headers: Headers): Record<string, string> {
   const forwarded: Record<string, string> = {}
   for (const [name, value] of headers) {
     if (isForwardedRequestHeader(name)) forwarded[name] = value
@@ -132,7 +133,7 @@ function readUser(headers: Headers): string {
 }
 
 /** A lower lane may be asked for, never a higher than the tier's. */
-function readLane(headers: Headers, tierLane: Lane): Lane {
+export function readLane(headers: Headers, tierLane: Lane): Lane {
   const asked = headers.get('sluice-lane')
   if (asked === null) return tierLane
   const lane = LANES.find((name) => name === asked)
@@ -142,7 +143,7 @@ function readLane(headers: Headers, tierLane: Lane): Lane {
   return LANES.indexOf(lane) < LANES.indexOf(tierLane) ? lane : tierLane
 }
 
-function readMaxWait(headers: Headers, caller: Caller, services: Services): number {
+export function readMaxWait(headers: Headers, caller: Caller, services: Services): number {
   const asked = headers.get('sluice-max-wait-ms')
   if (asked !== null && !/^\d{1,9}$/.test(asked)) {
     throw new GatewayError(

@@ -82,7 +82,7 @@ export function renderStream(
 }
 
 /** A plain object: the platform takes it in one step. */
-function answerHeaders(answer: UpstreamAnswer, facts: AnswerFacts): Record<string, string> {
+export function answerHeaders(answer: UpstreamAnswer, facts: AnswerFacts): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of answer.headers) {
     if (isReturnedResponseHeader(name)) headers[name] = value

@@ -55,6 +55,8 @@ function init(account: Account, call: UpstreamCall): RequestInit {
     signal: call.signal,
     redirect: 'manual',
     ...(call.body === null ? {} : { body: call.body as Uint8Array<ArrayBuffer> }),
+    // Runtimes ask for the second where the first is a stream; workerd does not know it.
+    ...(call.stream === undefined ? {} : { body: call.stream, duplex: 'half' }),
   }
 }
 

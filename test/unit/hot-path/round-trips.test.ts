@@ -37,6 +37,8 @@ import { noJobs } from '../../support/no-jobs.ts'
 const PEPPER = 'p'.repeat(32)
 /** A call tells nobody anything. */
 const noWebhooks = {} as Services['webhooks']
+/** Nor does it name a file. */
+const noOwned = {} as Services['owned']
 const key = makeApiKey(randomBytes(64))
 
 let redis: RedisBridge
@@ -104,6 +106,7 @@ async function services(): Promise<Services> {
     ...noJobs,
     usage: { findUsage: () => Promise.reject(new Error('No call reads usage')) },
     webhooks: noWebhooks,
+    owned: noOwned,
     admin: { open: () => Promise.reject(new Error('No call is for the admin plane')) as never },
     upstream: anthropicUpstream(),
     addressOf: () => null,

@@ -129,6 +129,7 @@ export function settle(ledger: Ledger, settlement: LedgerSettlement, now: number
     const correction = difference(usage ?? nothing(lost.billed), lost.billed)
     bill(ledger, { id: `${id}.real`, usage: correction, token: lost.token })
   } else if (usage !== null) bill(ledger, { id, usage, token: lease?.ask.token?.id ?? null })
+  if (settlement.isBatch === true) return
   if (lease === undefined && lost === undefined && usage !== null) countTokens(ledger, usage, now)
 }
 

@@ -115,6 +115,8 @@ export interface LedgerSettlement {
   readonly unused?: boolean
   /** True: we asked Claude to keep its prefix, which its caller did not. */
   readonly askedToKeep?: boolean
+  /** True: its tokens were used at some other time, and not of those a minute. */
+  readonly isBatch?: boolean
   /** The call's length: when a place may come free. */
   readonly tookMs?: number
 }
