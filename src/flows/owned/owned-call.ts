@@ -30,7 +30,7 @@ export function ownedCall(services: Services, ask: OwnedAsk): Call {
     prompt: null,
     modelSpan: null,
     markers: null,
-    promptCache: false,
+    promptCache: null,
     isStream: false,
     maxTokens: null,
     usesThread: false,

@@ -36,7 +36,9 @@ const batchOf = (client: Anthropic, ...ids: string[]) =>
     requests: ids.map((id) => ({ custom_id: id, params: ask(`task ${id}`) })),
   })
 
-const call = (tenant: AddedTenant, path: string, init: RequestInit = {}) =>
+type Init = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
+
+const call = (tenant: AddedTenant, path: string, init: Init = {}) =>
   fetch(`${gateway.url}${path}`, {
     ...init,
     headers: { 'x-api-key': tenant.key, 'anthropic-version': '2023-06-01', ...init.headers },
@@ -249,7 +251,7 @@ describe('a file', () => {
       },
       body: stream,
       duplex: 'half',
-    } as RequestInit)
+    } as Init)
     const arrived = await eventually(
       () => gateway.simulator.sim.journal.list().at(-1)?.body_bytes ?? 0,
       (received) => received >= 20 * 64 * 1024,
