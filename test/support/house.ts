@@ -59,6 +59,8 @@ export interface House {
   accounts: readonly Account[]
   ask(fields?: object, options?: { headers?: object; signal?: AbortSignal }): Promise<Response>
   inUse(account: string): number
+  /** As the app declares them: `GET /v1/models/:id`. */
+  readonly routes: readonly string[]
   /** Resolves once the work after the answers is done. */
   settled(): Promise<void>
   stop(): void
@@ -99,6 +101,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
           props: {},
         },
       ),
+    get routes() {
+      return app.routes.map(({ method, path }) => `${method} ${path}`)
+    },
     inUse: (id) => {
       const account = house.accounts.find((each) => each.id === id)
       if (account === undefined) throw new Error(`No account is called ${id}`)

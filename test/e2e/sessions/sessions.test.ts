@@ -260,6 +260,40 @@ describe('a turn asked for again with its idempotency key', () => {
   })
 })
 
+describe.each([
+  ['refuses connections', { mode: 'refuse' }],
+  ['fails', { mode: 'error500' }],
+] as const)('while Redis %s', (_, fault) => {
+  it('a request that names a session is told so, others go on; then the session goes on', async () => {
+    const session = sessionOf(await say('one'))
+    gateway.redis.setFault(fault)
+    try {
+      const refused = await Promise.all([
+        say('two', { session, tag: 'down' }),
+        get(`/v1/sessions/${session}`),
+        get(`/v1/sessions/${session}`, key, 'DELETE'),
+      ])
+      for (const answer of refused) {
+        expect([answer.status, answer.headers['sluice-reason']]).toEqual([
+          503,
+          'session_store_unavailable',
+        ])
+        expect(errorOf(answer).error.type).toBe('overloaded_error')
+      }
+      expect(sentBy('down')).toEqual([])
+      expect((await send(gateway.url, claudeCall({ key }))).status).toBe(200)
+    } finally {
+      gateway.redis.setFault({ mode: 'ok' })
+    }
+    const again = await eventually(
+      () => say('two', { session }),
+      ({ status }) => status === 200,
+      { withinMs: 5_000, everyMs: 100 },
+    )
+    expect([again.status, again.headers['sluice-turn']]).toEqual([200, '2'])
+  })
+})
+
 describe('its owner', () => {
   it('lists, lengthens, forks and deletes it', async () => {
     const owner = (await addTenant(gateway.dir, { tier: 'enterprise' })).key
