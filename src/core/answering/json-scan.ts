@@ -2,7 +2,15 @@
 // tree: bodies are 100 KB to 1 MB on each turn, and we need a handful of small fields of them. One pass, no
 // recursion, every byte looked at once.
 import { CLOSE_ARRAY, CLOSE_OBJECT, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-tokens.ts'
-import { Broken, isSpace, skipNumber, skipString, skipWord } from './json-tokens.ts'
+import {
+  Broken,
+  isSpace,
+  type JsonText,
+  jsonText,
+  skipNumber,
+  skipString,
+  skipWord,
+} from './json-tokens.ts'
 
 /** Deeper nesting is refused: no parser upstream takes much more, and deep input is only ever an attack. */
 export const MAX_DEPTH = 1024
@@ -60,6 +68,7 @@ type Expect = 'value' | 'value or ]' | 'key' | 'key or }' | 'comma'
 /** Where a scan stands. One for each call, since a scan of 1 MB passes through 50,000 tokens. */
 class Scan {
   readonly #bytes: Uint8Array
+  readonly #text: JsonText
   readonly #end: number
   readonly #wanted: ReadonlySet<string>
   /** For each open level: 1 where it is an object. */
@@ -77,6 +86,7 @@ class Scan {
 
   constructor(bytes: Uint8Array, wanted: ReadonlySet<string>, span: Span) {
     this.#bytes = bytes
+    this.#text = jsonText(bytes)
     this.#wanted = wanted
     this.#at = span.start
     this.#end = span.end
@@ -125,7 +135,7 @@ class Scan {
     if (byte === CLOSE_OBJECT && this.#expect === 'key or }') return this.#close()
     if (byte !== QUOTE) throw new Broken('expected a key in double quotes', this.#at)
     const start = this.#at + 1
-    this.#at = skipString(this.#bytes, start, this.#end)
+    this.#at = skipString(this.#text, start, this.#end)
     const name = this.#depth === 1 ? wantedKey(this.#bytes, start, this.#at - 1) : null
     if (this.#depth > 1 && this.#markers.length < MOST_MARKERS) this.#mark(start, this.#at - 1)
     if (!this.#skipSpace() || this.#bytes[this.#at] !== COLON)
@@ -148,7 +158,7 @@ class Scan {
     if (byte === CLOSE_ARRAY && this.#expect === 'value or ]') return this.#close()
     const start = this.#at
     if (byte === QUOTE) {
-      this.#at = skipString(this.#bytes, start + 1, this.#end)
+      this.#at = skipString(this.#text, start + 1, this.#end)
       const length = this.#at - start
       if (length >= MIN_BASE64_BYTES && looksLikeBase64(this.#bytes, start + 1, this.#at - 1))
         this.#base64Bytes += length

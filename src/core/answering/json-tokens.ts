@@ -24,29 +24,55 @@ export class Broken extends Error {
 export const isSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
-/** 0 for the bytes that stand for themselves inside a string, so that one lookup decides. */
-const STRING_STOPS = new Uint8Array(256).fill(1, 0, 0x20).fill(1, 0x80)
-STRING_STOPS[QUOTE] = 1
-STRING_STOPS[BACKSLASH] = 1
+/** A body, with what reads several of its bytes at once. */
+export interface JsonText {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+}
 
-/** Four bytes a step: measured at twice the speed of one. */
-function skipPlain(bytes: Uint8Array, start: number, end: number): number {
+export const jsonText = (bytes: Uint8Array): JsonText => ({
+  bytes,
+  view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+})
+
+const LOW_BITS = 0x01010101
+const HIGH_BITS = 0x80808080
+const QUOTES = QUOTE * LOW_BITS
+const BACKSLASHES = BACKSLASH * LOW_BITS
+const SPACES = 0x20 * LOW_BITS
+
+/**
+ * To the first byte that does not stand for itself inside a string: a quote, a backslash, a control character, anything
+ * outside ASCII. Four bytes a step: in each sum the high bit of a byte is set where it is one of them. A borrow may set
+ * it in bytes above such a one, never below, so the lowest that is set is true.
+ */
+function skipPlain({ bytes, view }: JsonText, start: number, end: number): number {
   let at = start
   for (; at + 4 <= end; at += 4) {
-    if ((stop(bytes[at]) | stop(bytes[at + 1]) | stop(bytes[at + 2]) | stop(bytes[at + 3])) !== 0)
-      break
+    const word = view.getInt32(at, true)
+    const quote = word ^ QUOTES
+    const backslash = word ^ BACKSLASHES
+    const found =
+      (((quote - LOW_BITS) & ~quote) |
+        ((backslash - LOW_BITS) & ~backslash) |
+        ((word - SPACES) & ~word) |
+        word) &
+      HIGH_BITS
+    if (found !== 0) return at + ((31 - Math.clz32(found & -found)) >> 3)
   }
-  while (at < end && stop(bytes[at]) === 0) at += 1
+  while (at < end && isPlain(bytes[at] ?? 0)) at += 1
   return at
 }
 
-const stop = (byte: number | undefined): number => STRING_STOPS[byte ?? 0] ?? 1
+const isPlain = (byte: number): boolean =>
+  byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH
 
 /** From after the opening quote to after the closing one. */
-export function skipString(bytes: Uint8Array, start: number, end: number): number {
+export function skipString(text: JsonText, start: number, end: number): number {
+  const { bytes } = text
   let at = start
   for (;;) {
-    at = skipPlain(bytes, at, end)
+    at = skipPlain(text, at, end)
     if (at >= end) throw new Broken('unterminated string', at)
     const byte = bytes[at] ?? 0
     if (byte === QUOTE) return at + 1
