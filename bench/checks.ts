@@ -18,8 +18,10 @@ export interface Checks {
 export interface PerRequest {
   readonly storeRoundTrips: number
   readonly storeCommands: number
-  readonly gateCallsBefore: number
-  readonly gateCallsAfter: number
+  /** Of an account's gate and of the tenant's ledger, side by side with the store. */
+  readonly objectCallsBefore: number
+  /** Those may be one for the ends of several calls. */
+  readonly objectCallsAfter: number
   readonly upstreamCalls: number
 }
 
@@ -73,17 +75,24 @@ async function countCalls(sluice: Subject, { neighbours }: SubjectOptions): Prom
   return {
     storeRoundTrips: store.requests / REQUESTS,
     storeCommands: store.commands / REQUESTS,
-    gateCallsBefore: (after.admit - before.admit) / REQUESTS,
-    gateCallsAfter: (after.settle - before.settle) / REQUESTS,
+    objectCallsBefore: (after.admit + after.reserve - before.admit - before.reserve) / REQUESTS,
+    objectCallsAfter: (after.settle + after.bill - before.settle - before.bill) / REQUESTS,
     upstreamCalls: upstream.requests / REQUESTS,
   }
 }
 
-async function readCalls({ port }: Subject): Promise<{ admit: number; settle: number }> {
+interface ObjectCalls {
+  readonly admit: number
+  readonly settle: number
+  readonly reserve: number
+  readonly bill: number
+}
+
+async function readCalls({ port }: Subject): Promise<ObjectCalls> {
   // What comes after the answer has come by then.
   await sleep(200)
   const response = await fetch(`http://127.0.0.1:${port}/__bench/calls`)
-  return (await response.json()) as { admit: number; settle: number }
+  return (await response.json()) as ObjectCalls
 }
 
 function sendInTurn({ port }: Subject, request: Buffer, times: number): Promise<void> {

@@ -12,6 +12,7 @@ import { profile } from './profile.ts'
 import { renderReport } from './report.ts'
 import type { Results } from './results.ts'
 import { runRobustness } from './robust.ts'
+import { renderRobustness } from './robust-report.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
 import { direct, floor, portkey, sluice, type Subject, type SubjectOptions } from './subjects.ts'
 
@@ -20,7 +21,7 @@ const usage = `npm run bench -- [--quick] [--only NAME,…] [--robust]
   --only NAMES   only these scenarios or subjects: ${SCENARIOS.map(({ name }) => name).join(' ')}
                  direct floor floor-again sluice portkey
   --robust       malformed input, 100,000 requests, 1,000 streams, callers that leave; no speed
-  --rounds N     paired rounds of each start (12)
+  --rounds N     paired rounds of each start (7)
   --starts N     how often all are started anew (2)
   --window MS    how long a scenario is measured in a round (750)
   --store S      lean (default) or bridge: what answers for Redis
@@ -53,7 +54,7 @@ const WARM = values.quick
 const only = values.only === '' ? [] : values.only.split(',')
 const plan = {
   starts: Number(values.starts ?? (values.quick ? 1 : 2)),
-  rounds: Number(values.rounds ?? (values.quick ? 2 : 12)),
+  rounds: Number(values.rounds ?? (values.quick ? 2 : 7)),
   // Short and many: what else the machine does comes in bursts of seconds, and then hits all subjects alike.
   windowMs: Number(values.window ?? (values.quick ? 500 : 750)),
 }
@@ -66,7 +67,11 @@ async function main(): Promise<void> {
   const neighbours = await startNeighbours(values.store === 'bridge' ? 'bridge' : 'lean')
   const options: SubjectOptions = { neighbours, dir }
   if (values.robust) {
-    keep('robust', await runRobustness(options, say))
+    const robust = await runRobustness(options, say)
+    const report = renderRobustness(robust)
+    process.stdout.write(`\n${report}`)
+    keep('robust', robust)
+    writeFileSync(join(import.meta.dirname, 'ROBUST-RESULTS.md'), report)
     return
   }
   const scenario = SCENARIOS.find(({ name }) => name === values.profile)

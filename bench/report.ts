@@ -31,7 +31,7 @@ export function renderReport(results: Results): string {
       ? 'Each gateway alone on core 0; load, upstream and store on core 1.'
       : 'Nothing was pinned to a core: `taskset` is missing here, so ratios are rough.',
     'The floor is a Worker that passes requests on and does nothing else; it is measured twice as its own control.',
-    `Sluice has everything on: keys in D1, two request windows in the store, the gate with its storage on disk, metering, one line of log a call.`,
+    `Sluice has everything on: keys in D1, two request windows in the store, the tenant's ledger (places, tokens, budget) and the account's gate, both with their storage on disk, metering, one line of log a call.`,
     store === 'lean'
       ? "The store answers the gateway's script by the same sums without an interpreter; Lua in JavaScript would take longer than the gateway."
       : 'The store is the embedded Redis.',
@@ -122,7 +122,7 @@ function checksOf(checks: Checks | null): string[] {
     ...(perRequest === null
       ? []
       : [
-          `A request on a warm path: ${perRequest.storeRoundTrips} store round trips (${perRequest.storeCommands} commands), ${perRequest.gateCallsBefore} object calls before the answer, ${perRequest.gateCallsAfter} after it, ${perRequest.upstreamCalls} calls to Claude.`,
+          `A request on a warm path: ${perRequest.storeRoundTrips} store round trips (${perRequest.storeCommands} commands), ${perRequest.objectCallsBefore} object calls before the answer, side by side with it, ${perRequest.objectCallsAfter} after it (calls that end soon after one another share one), ${perRequest.upstreamCalls} calls to Claude.`,
           '',
         ]),
     'Streams left by their callers, and how many of the upstream calls were cut within 100 ms:',

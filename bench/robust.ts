@@ -17,6 +17,8 @@ import { end } from './workerd.ts'
 
 type Say = (line: string) => void
 
+export type Robustness = Awaited<ReturnType<typeof runRobustness>>
+
 export async function runRobustness(options: SubjectOptions, say: Say) {
   const malformed = await sendMalformed(options, say)
   const requests = await sendMany(options, say)
