@@ -21,10 +21,10 @@ const start = async (): Promise<void> => {
     dir,
     env: {
       ANTHROPIC_BASE_URL: simulator.url,
-      SLUICE_LEASE_TTL_MS: '4000',
+      SLUICE_LEASE_TTL_MS: '2000',
       SLUICE_LEASE_RENEW_MS: '500',
-      SLUICE_JOB_TIMEOUT_MS: '2000',
-      SLUICE_QUEUE_WAIT_MS: '1000',
+      SLUICE_JOB_TIMEOUT_MS: '1500',
+      SLUICE_QUEUE_WAIT_MS: '500',
     },
   })
 }
@@ -52,7 +52,7 @@ const endOf = (ids: readonly string[]): Promise<ShownJob[]> =>
   Promise.all(ids.map((id) => client().ended(id, 30_000)))
 
 test('jobs that can wait are one batch, each with its answer, and cost half to the micro-dollar', async () => {
-  simulator.sim.settings.batchMs = 1_000
+  simulator.sim.settings.batchMs = 300
   const [byItself] = await endOf(await sendMany(1, {}))
   const before = batchesSent()
   const ids = await sendMany(10, { mode: 'batch' })
@@ -76,7 +76,7 @@ test('jobs that can wait are one batch, each with its answer, and cost half to t
 })
 
 test('what fails in its batch is called by itself', async () => {
-  simulator.sim.settings.batchMs = 500
+  simulator.sim.settings.batchMs = 200
   const before = batchesSent()
   const [id = ''] = await sendMany(1, { mode: 'batch' }, '[sim:expire] [sim:tokens=5]')
   const job = await client().ended(id, 20_000)
@@ -87,13 +87,13 @@ test('what fails in its batch is called by itself', async () => {
 test('before its deadline a job leaves a slow batch and is called by itself', async () => {
   simulator.sim.settings.batchMs = 60_000
   const before = batchesSent()
-  const [id = ''] = await sendMany(1, { mode: 'batch', deadline_seconds: 8 })
+  const [id = ''] = await sendMany(1, { mode: 'batch', deadline_seconds: 5 })
   expect(await client().ended(id, 20_000)).toMatchObject({ status: 'succeeded', attempts: 1 })
   expect(batchesSent() - before).toBe(1)
 })
 
 test('a gateway that dies while a batch is under way reads its results when it is back', async () => {
-  simulator.sim.settings.batchMs = 4_000
+  simulator.sim.settings.batchMs = 2_500
   const before = batchesSent()
   const ids = await sendMany(5, { mode: 'batch' })
   await eventually(batchesSent, (count) => count > before, { withinMs: 10_000 })

@@ -1,5 +1,5 @@
 // kill -9 in the middle of work, and messages that come twice: nothing is lost, each job ends once, and each crash costs
-// one call a running job at most. `SLUICE_TEST_CRASHES=10` for the long form.
+// one call a running job at most. `SLUICE_TEST_CRASHES=10` for the long form, with 50 jobs.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +13,7 @@ import { type DevProcess, startDev } from '../../support/gateway-process.ts'
 import { jobClient, type ShownJob } from '../../support/job-client.ts'
 
 const CRASHES = Number(process.env['SLUICE_TEST_CRASHES'] ?? 1)
-const JOBS = 50
+const JOBS = CRASHES === 1 ? 20 : 50
 /** The moments of the crashes are another for each seed, and the same for one. */
 const SEED = Number(process.env['SLUICE_TEST_SEED'] ?? 7)
 const ENDED_WITHIN_MS = 90_000

@@ -8,7 +8,7 @@ import { jobClient, type ShownJob } from '../../support/job-client.ts'
 import { addTenant } from '../../support/tenants.ts'
 
 /** 200 in the long form. */
-const MANY = Number(process.env['SLUICE_TEST_JOBS'] ?? 60)
+const MANY = Number(process.env['SLUICE_TEST_JOBS'] ?? 40)
 let gateway: TestGateway
 let jobs: ReturnType<typeof jobClient>
 let receiver: Server
@@ -53,7 +53,7 @@ const takenAs = async (options: Parameters<typeof jobs.send>[0]): Promise<string
   return body.id
 }
 
-describe('a job', () => {
+describe.concurrent('a job', () => {
   test('is taken with 202, run, and read back with its message, usage and cost', async () => {
     const { status, headers, body } = await jobs.send({
       prompt: '[sim:text=Done]',
@@ -61,7 +61,8 @@ describe('a job', () => {
       fields: { metadata: { a: [1] }, lane: 'low' },
     })
     expect(status).toBe(202)
-    expect(body).toMatchObject({ status: 'queued', lane: 'low', mode: 'realtime', place: 1 })
+    expect(body).toMatchObject({ status: 'queued', lane: 'low', mode: 'realtime' })
+    expect(body['place']).toBeGreaterThan(0)
     expect(headers.get('location')).toBe(`/v1/jobs/${body.id}`)
     const job = await jobs.ended(body.id)
     expect(job).toMatchObject({ status: 'succeeded', attempts: 1, metadata: { a: [1] } })
