@@ -2,6 +2,7 @@
 // spoil is tried here (bytes, streams, signals, processes); the doctor's checks stand for the rest.
 import { describe } from 'vitest'
 import { describeAdmin } from './admin-cases.ts'
+import { describeJobs } from './job-cases.ts'
 import { describeLeaving } from './leaving-cases.ts'
 import { describeLife } from './life-cases.ts'
 import { describeRequests } from './request-cases.ts'
@@ -17,6 +18,7 @@ export function describeRuntime(runtime: RuntimeName): void {
     const running = useRuntime(runtime, { SLUICE_PING_MS: String(PING_MS) })
     describeRequests(running)
     describeAdmin(running)
+    describeJobs(running)
     describeStreams(running)
     describeLeaving(running)
   })
