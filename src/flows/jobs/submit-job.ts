@@ -38,14 +38,15 @@ export const createJobTaker =
     }
     const call = callOf(services, { request, scope, caller, asked })
     const { body } = asked
+    const { deadline_seconds: deadlineSeconds = null, metadata = null } = body
     return submitJob(services, call, {
       request,
       hashed: bytes,
       lane: body.lane ?? call.lane,
       mode: body.mode ?? 'realtime',
-      lifeMs: body.deadline_seconds === undefined ? null : (body.deadline_seconds ?? 0) * 1000,
+      lifeMs: deadlineSeconds === null ? null : deadlineSeconds * 1000,
       webhookUrl,
-      metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
+      metadata: metadata === null ? null : JSON.stringify(metadata),
     })
   }
 

@@ -58,7 +58,7 @@ describe.concurrent('a job', () => {
     const { status, headers, body } = await jobs.send({
       prompt: '[sim:text=Done]',
       tag: 'one',
-      fields: { metadata: { a: [1] }, lane: 'low' },
+      fields: { metadata: { a: [1] }, lane: 'low', deadline_seconds: null, webhook: null },
     })
     expect(status).toBe(202)
     expect(body).toMatchObject({ status: 'queued', lane: 'low', mode: 'realtime' })
