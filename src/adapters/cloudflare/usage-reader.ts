@@ -1,4 +1,5 @@
 // A tenant's usage: what D1 holds, and what its ledger has not rolled up into it yet.
+import { GatewayError } from '../../core/errors.ts'
 import type { UsageReader } from '../../ports.ts'
 import { unreachable } from './ledgers.ts'
 import { type PendingUsageRow, readUsageOnce } from './usage-snapshot.ts'
@@ -22,6 +23,8 @@ export const d1UsageReader = (
 ): UsageReader => ({
   async findUsage(span) {
     const pending = await readPending(ledgerOf(span.tenant), span.tenant)
-    return readUsageOnce(db, span, pending)
+    return readUsageOnce(db, span, pending).catch((cause: unknown) => {
+      throw new GatewayError('store_unavailable', 'The store of usage cannot be reached', { cause })
+    })
   },
 })
