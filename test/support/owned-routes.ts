@@ -4,7 +4,7 @@
 export interface OwnedRoute {
   /** As the app declares it. */
   readonly route: string
-  readonly owned: 'session' | 'job'
+  readonly owned: 'session' | 'job' | 'batch' | 'file'
   readonly body?: object
 }
 
@@ -15,6 +15,13 @@ export const OWNED_ROUTES: readonly OwnedRoute[] = [
   { route: 'DELETE /v1/sessions/:id', owned: 'session' },
   { route: 'GET /v1/jobs/:id', owned: 'job' },
   { route: 'DELETE /v1/jobs/:id', owned: 'job' },
+  { route: 'GET /v1/messages/batches/:id', owned: 'batch' },
+  { route: 'GET /v1/messages/batches/:id/results', owned: 'batch' },
+  { route: 'POST /v1/messages/batches/:id/cancel', owned: 'batch' },
+  { route: 'DELETE /v1/messages/batches/:id', owned: 'batch' },
+  { route: 'GET /v1/files/:id', owned: 'file' },
+  { route: 'GET /v1/files/:id/content', owned: 'file' },
+  { route: 'DELETE /v1/files/:id', owned: 'file' },
 ]
 
 /** Their ids are Claude's, the same for every tenant. */

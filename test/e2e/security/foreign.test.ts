@@ -10,7 +10,12 @@ const gateway = sharedGateway()
 const journal = journalAt(gateway.simulatorUrl)
 const OWNER = gateway.keys.enterprise
 const STRANGER = gateway.keys.premium
-const NOBODYS = { session: `ses_${'0'.repeat(24)}`, job: `job_${'0'.repeat(24)}` }
+const NOBODYS = {
+  session: `ses_${'0'.repeat(24)}`,
+  job: `job_${'0'.repeat(24)}`,
+  batch: `msgbatch_${'0'.repeat(24)}`,
+  file: `file_${'0'.repeat(24)}`,
+}
 const ids = { ...NOBODYS }
 
 const ask = (key: string, route: string, id: string, body?: object): Promise<RawAnswer> => {
@@ -21,6 +26,7 @@ const ask = (key: string, route: string, id: string, body?: object): Promise<Raw
     headers: [
       ['x-api-key', key],
       ['content-type', 'application/json'],
+      ['anthropic-version', '2023-06-01'],
     ],
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
@@ -50,11 +56,28 @@ beforeAll(async () => {
   const job = await ask(OWNER, 'POST /v1/jobs', '', { request })
   expect(job.status, job.body.toString()).toBe(202)
   ids.job = String(asJson(job)['id'])
+  const requests = [{ custom_id: 'a', params: request }]
+  const batch = await ask(OWNER, 'POST /v1/messages/batches', '', { requests })
+  expect(batch.status, batch.body.toString()).toBe(200)
+  ids.batch = String(asJson(batch)['id'])
+  const form = new FormData()
+  form.set('file', new Blob(['Hello'], { type: 'text/plain' }), 'hello.txt')
+  const headers = {
+    'x-api-key': OWNER,
+    'anthropic-version': '2023-06-01',
+    'anthropic-beta': 'files-api-2025-04-14',
+  }
+  const file = await fetch(`${gateway.url}/v1/files`, { method: 'POST', headers, body: form })
+  const made = (await file.json()) as { id: string }
+  expect(file.status, JSON.stringify(made)).toBe(200)
+  ids.file = made.id
 })
 
 const SHOW: Readonly<Record<OwnedRoute['owned'], string>> = {
   session: 'GET /v1/sessions/:id',
   job: 'GET /v1/jobs/:id',
+  batch: 'GET /v1/messages/batches/:id',
+  file: 'GET /v1/files/:id',
 }
 
 it.each(OWNED_ROUTES)("$route of another tenant's is 404, like what nobody has", async (route) => {
@@ -77,10 +100,12 @@ it('nothing of it was done: the owner has all of it as it was', async () => {
   const job = await ask(OWNER, SHOW.job, ids.job)
   expect(job.status).toBe(200)
   expect(asJson(job)['status']).not.toBe('canceled')
-  for (const path of ['/v1/sessions', '/v1/jobs']) {
+  const batch = await ask(OWNER, SHOW.batch, ids.batch)
+  expect(asJson(batch)).toMatchObject({ id: ids.batch, cancel_initiated_at: null })
+  expect((await ask(OWNER, SHOW.file, ids.file)).status).toBe(200)
+  for (const path of ['/v1/sessions', '/v1/jobs', '/v1/messages/batches', '/v1/files']) {
     const list = await ask(STRANGER, `GET ${path}`, '')
     expect(list.status).toBe(200)
-    expect(list.body.toString()).not.toContain(ids.session)
-    expect(list.body.toString()).not.toContain(ids.job)
+    for (const id of Object.values(ids)) expect(list.body.toString()).not.toContain(id)
   }
 })
