@@ -1,16 +1,22 @@
 // `GET /v1/usage` and `GET /admin/v1/usage` beside the simulator's own account of the same calls, to the token and the
-// nano-dollar; and the same limits as headers of each answer.
+// nano-dollar.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { captures } from '../../support/captures.ts'
 import { claudeCall, eventsOf, type CallOptions } from '../../support/claude-call.ts'
-import { eventually } from '../../support/eventually.ts'
 import { startTestGateway, type TestGateway } from '../../support/gateway.ts'
 import { newTag } from '../../support/gateway-simulator.ts'
 import { type RawAnswer, send } from '../../support/raw-http.ts'
 import { addTenant, type AddedTenant } from '../../support/tenants.ts'
-import { billOf, type JournalCall, NOTHING, shownBill, type ShownRow, sumOf } from './books.ts'
-
-const SETTLED_WITHIN_MS = 5_000
+import {
+  billOf,
+  type JournalCall,
+  type JournalUsage,
+  NOTHING,
+  shownBill,
+  type ShownRow,
+  sumOf,
+} from './books.ts'
+import { getReport, readUsage, type Report, settledUsage } from './reading.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
@@ -18,40 +24,19 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.stop())
 
-interface Report {
-  readonly data: readonly ShownRow[]
-  readonly has_more: boolean
-  readonly next_page: string | null
-  readonly spent_usd: { readonly today: number; readonly month: number }
-  readonly limits: Readonly<Record<string, number | null>>
-  readonly in_use: Readonly<Record<string, number>>
-  readonly left: Readonly<Record<string, number | null>>
-  readonly resets_at: Readonly<Record<string, string | null>>
-}
-
-async function get(path: string, credential: string): Promise<Report> {
-  const headers = [['authorization', `Bearer ${credential}`]] as const
-  const answer = await send(gateway.url, { path, headers })
-  expect(answer.status, answer.body.toString()).toBe(200)
-  return JSON.parse(answer.body.toString()) as Report
+interface BatchAnswer {
+  readonly model: string
+  readonly usage: JournalUsage & { readonly output_tokens: number }
 }
 
 const usageOf = (key: string, query = 'group_by=model'): Promise<Report> =>
-  get(`/v1/usage?${query}`, key)
+  readUsage(gateway.url, key, query)
+
+const settled = (key: string, requests: number): Promise<Report> =>
+  settledUsage(gateway.url, key, requests)
 
 const adminUsage = (tenant: string, query: string): Promise<Report> =>
-  get(`/admin/v1/usage?tenant=${tenant}&${query}`, gateway.adminToken)
-
-/** Once so many calls have been billed. */
-async function settled(key: string, requests: number): Promise<Report> {
-  const report = await eventually(
-    () => usageOf(key),
-    ({ data }) => sumOf(data.map(shownBill)).requests >= requests,
-    { withinMs: SETTLED_WITHIN_MS },
-  )
-  expect(sumOf(report.data.map(shownBill)).requests).toBe(requests)
-  return report
-}
+  getReport(gateway.url, `/admin/v1/usage?tenant=${tenant}&${query}`, gateway.adminToken)
 
 const cached = (ttl: '5m' | '1h', text: string) => [
   {
@@ -194,6 +179,65 @@ describe('calls of every kind at once', () => {
   })
 })
 
+it('a batch is billed once at half price, by what Claude says of each of its answers', async () => {
+  gateway.simulator.sim.usage.clear()
+  const { key } = await addTenant(gateway.dir)
+  const params = (model: string) => ({
+    model,
+    max_tokens: 200,
+    system: cached('1h', `${model} `.repeat(3_000)),
+    messages: [{ role: 'user', content: 'Hello' }],
+  })
+  const models = ['claude-opus-5', 'claude-haiku-4-5', 'claude-opus-5', 'claude-sonnet-5-5']
+  const requests = models.map((model, at) => ({ custom_id: `c${at}`, params: params(model) }))
+  const path = '/v1/messages/batches'
+  const made = await send(
+    gateway.url,
+    claudeCall({ key, path, body: JSON.stringify({ requests }) }),
+  )
+  const { id } = JSON.parse(made.body.toString()) as { id: string }
+  gateway.simulator.sim.batches.endNow(id)
+  const results = await send(gateway.url, {
+    path: `${path}/${id}/results`,
+    headers: [
+      ['x-api-key', key],
+      ['anthropic-version', '2023-06-01'],
+    ],
+  })
+  const bills = results.body
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const { result } = JSON.parse(line) as { result: { message: BatchAnswer } }
+      const { model, usage } = result.message
+      const bill = billOf({ model, usage, tokens: usage.output_tokens })
+      return {
+        ...bill,
+        cost_nano_usd: bill.cost_nano_usd / 2,
+        saved_nano_usd: bill.saved_nano_usd / 2,
+      }
+    })
+  const { data } = await settled(key, models.length)
+  expect(sumOf(data.map(shownBill))).toEqual(sumOf(bills))
+  const { data: books } = gateway.simulator.sim.usage.view() as {
+    data: Readonly<Record<string, unknown>>[]
+  }
+  expect(books.map((row) => row['service_tier'])).toEqual(books.map(() => 'batch'))
+  expect(
+    data.map((row) => [row.model, row.requests, row.output_tokens, row.cache_write_tokens]),
+  ).toEqual(
+    books
+      .map((row) => [
+        row['model'],
+        row['requests'],
+        row['output_tokens'],
+        row['cache_creation_input_tokens'],
+      ])
+      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  )
+})
+
 describe.skipIf(captures.length === 0)('recorded streams (skipped without the shared data)', () => {
   it('are billed the tokens that their own events tell', async () => {
     const { key } = await addTenant(gateway.dir)
@@ -235,124 +279,4 @@ describe.skipIf(captures.length === 0)('recorded streams (skipped without the sh
       cache_read_tokens: last['cache_read_input_tokens'] ?? 0,
     }
   }
-})
-
-describe('what a tenant has left', () => {
-  const OVERRIDES = {
-    max_concurrent: 4,
-    input_tokens_per_minute: 50_000,
-    output_tokens_per_minute: 10_000,
-    budget_usd_per_day: 0.01,
-    budget_usd_per_month: 1,
-  }
-  const PREFIX = 'anthropic-ratelimit-'
-  const told = ({ headers }: RawAnswer): Record<string, string> =>
-    Object.fromEntries(
-      Object.entries(headers).flatMap(([name, value]) =>
-        name.startsWith(PREFIX) ? [[name.slice(PREFIX.length), String(value)]] : [],
-      ),
-    )
-
-  it('is told by the report, and by the headers of each answer in the form of Claude', async () => {
-    const { key } = await addTenant(gateway.dir, { tier: 'premium', overrides: OVERRIDES })
-    const first = await send(gateway.url, claudeCall({ key, prompt: 'Hello '.repeat(200) }))
-    const report = await settled(key, 1)
-    const [row] = report.data
-    expect(report.limits).toMatchObject(OVERRIDES)
-    expect(report.in_use).toEqual({
-      concurrent: 0,
-      input_tokens_per_minute: row?.input_tokens,
-      output_tokens_per_minute: row?.output_tokens,
-    })
-    expect(report.left).toEqual({
-      concurrent: 4,
-      input_tokens_per_minute: 50_000 - (row?.input_tokens ?? 0),
-      output_tokens_per_minute: 10_000 - (row?.output_tokens ?? 0),
-      budget_usd_per_day: Math.round(1e7 - (row?.cost_usd ?? 0) * 1e9) / 1e9,
-      budget_usd_per_month: Math.round(1e9 - (row?.cost_usd ?? 0) * 1e9) / 1e9,
-    })
-    expect(report.resets_at['budget_usd_per_day']).toMatch(/T00:00:00\.000Z$/)
-    expect(report.resets_at['budget_usd_per_month']).toMatch(/-01T00:00:00\.000Z$/)
-
-    const before = told(first)
-    expect(before).toMatchObject({
-      'requests-limit': '100',
-      'input-tokens-limit': '50000',
-      'output-tokens-limit': '10000',
-      'tokens-limit': '60000',
-      'unified-status': 'allowed',
-      'unified-5h-utilization': '0',
-      'unified-7d-utilization': '0',
-    })
-    for (const name of ['requests', 'input-tokens', 'output-tokens', 'tokens']) {
-      expect(before[`${name}-reset`]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
-      expect(Date.parse(before[`${name}-reset`] ?? '') - Date.now()).toBeLessThan(62_000)
-    }
-    const second = await send(gateway.url, claudeCall({ key, fields: { stream: true } }))
-    const after = told(second)
-    const used = Math.floor(((row?.cost_usd ?? 0) / 0.01) * 1e4) / 1e4
-    expect(Number(after['unified-5h-utilization'])).toBeCloseTo(used, 3)
-    expect(after['unified-5h-reset']).toBe(String(secondsOf(report, 'budget_usd_per_day')))
-    expect(after['unified-7d-reset']).toBe(String(secondsOf(report, 'budget_usd_per_month')))
-    // What is left, less what this call may use itself.
-    const left = report.left['input_tokens_per_minute'] ?? 0
-    expect(Number(after['input-tokens-remaining'])).toBeLessThan(left)
-    expect(Number(after['input-tokens-remaining'])).toBeGreaterThan(left - 100)
-    expect(Number(after['tokens-remaining'])).toBe(
-      Number(after['input-tokens-remaining']) + Number(after['output-tokens-remaining']),
-    )
-  })
-
-  const secondsOf = ({ resets_at: resets }: Report, name: string): number =>
-    Date.parse(resets[name] ?? '') / 1000
-
-  it.each([
-    ['output tokens', { output_tokens_per_minute: 1 }, 429, { 'output-tokens-remaining': '0' }],
-    ['input tokens', { input_tokens_per_minute: 1 }, 429, { 'input-tokens-remaining': '0' }],
-    [
-      'money',
-      { budget_usd_per_day: 0.000_001 },
-      402,
-      { 'unified-status': 'rejected', 'unified-5h-utilization': '1' },
-    ],
-  ])('of %s is nothing in the headers of a refusal', async (_, overrides, status, headers) => {
-    const { key } = await addTenant(gateway.dir, { overrides })
-    expect((await send(gateway.url, claudeCall({ key }))).status).toBe(200)
-    await settled(key, 1)
-    const refused = await send(gateway.url, claudeCall({ key }))
-    expect(refused.status).toBe(status)
-    expect(told(refused)).toMatchObject(headers)
-  })
-
-  it('is not told to a page: a browser token sees request windows alone', async () => {
-    const { key } = await addTenant(gateway.dir, { tier: 'premium', overrides: OVERRIDES })
-    const origin = 'https://app.example'
-    const made = await send(gateway.url, {
-      method: 'POST',
-      path: '/v1/tokens',
-      headers: [['x-api-key', key]],
-      body: JSON.stringify({ ttl_seconds: 60, origin }),
-    })
-    const { token } = JSON.parse(made.body.toString()) as { token: string }
-    const headers = [['origin', origin]] as const
-    const answer = await send(gateway.url, claudeCall({ key: token, headers }))
-    const names = ['requests-limit', 'requests-remaining', 'requests-reset']
-    expect([answer.status, Object.keys(told(answer)).toSorted()]).toEqual([200, names])
-    const report = await send(gateway.url, {
-      path: '/v1/usage',
-      headers: [['x-api-key', token], ...headers],
-    })
-    expect(JSON.parse(report.body.toString())).toMatchObject({
-      in_use: null,
-      left: null,
-      resets_at: null,
-    })
-  })
-
-  it('is not told where nothing is limited, nor anything of the account', async () => {
-    const overrides = { requests_per_hour: null, max_concurrent: null }
-    const { key } = await addTenant(gateway.dir, { overrides })
-    const answer = await send(gateway.url, claudeCall({ key }))
-    expect([answer.status, told(answer)]).toEqual([200, {}])
-  })
 })
