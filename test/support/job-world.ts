@@ -9,7 +9,7 @@ import { sqliteJobs } from '../../src/adapters/sqlite/jobs.ts'
 import { parseConfig } from '../../src/config.ts'
 import type { Tier } from '../../src/core/money/tier.ts'
 import { createJobRunner, type JobRunner } from '../../src/flows/jobs/run-job.ts'
-import type { AccountGates, LogLine, Services, StoredKey } from '../../src/ports.ts'
+import type { AccountGates, LogLine, Services, StoredKey, UpstreamCall } from '../../src/ports.ts'
 import type { JobRuns, StoredJob } from '../../src/ports/jobs.ts'
 import { callerWith } from './callers.ts'
 import { eventually } from './eventually.ts'
@@ -20,7 +20,11 @@ export interface JobWorldOptions {
   readonly tier?: Partial<Tier>
   readonly key?: Partial<StoredKey>
   /** Plays Claude: the nth call counts from 1. */
-  readonly answer: (nth: number, signal: AbortSignal) => Response | Promise<Response>
+  readonly answer: (
+    nth: number,
+    signal: AbortSignal,
+    call: UpstreamCall,
+  ) => Response | Promise<Response>
   /** Stands before the place of the jobs. */
   readonly runs?: (runs: JobRuns) => JobRuns
   readonly findKey?: () => Promise<StoredKey | null>
@@ -85,6 +89,7 @@ export function jobWorld(options: JobWorldOptions): JobWorld {
     limits: memoryRequestLimits({ now: Date.now }),
     jobs,
     jobRuns: options.runs?.(jobs) ?? jobs,
+    jobBatches: jobs,
     webhooks: {
       tell: async ({ type }) => void told.push(type),
       jobEnded: async ({ id, status }) => void told.push(`${id} ${status}`),
@@ -92,9 +97,9 @@ export function jobWorld(options: JobWorldOptions): JobWorld {
       redeliver: async () => false,
     } as Services['webhooks'],
     upstream: {
-      send: (_, { signal }) => {
+      send: async (_, call) => {
         calls += 1
-        return answered(Promise.resolve(options.answer(calls, signal)), signal)
+        return answered(Promise.resolve(options.answer(calls, call.signal, call)), call.signal)
       },
       reach: async () => {},
     },

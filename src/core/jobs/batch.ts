@@ -7,6 +7,7 @@ export interface Batch {
   readonly tenant: string
   /** As its jobs have it. */
   readonly group: string
+  readonly createdAt: number
   readonly jobs: readonly string[]
   /** Where Claude has it; null: not sent yet. */
   readonly sent: { readonly account: string; readonly upstreamId: string } | null
@@ -34,6 +35,7 @@ export type NewBatch = Pick<Batch, 'id' | 'tenant' | 'group' | 'jobs' | 'rules'>
 
 export const newBatch = (made: NewBatch, now: number): Batch => ({
   ...made,
+  createdAt: now,
   sent: null,
   sendings: 0,
   polls: 0,

@@ -1,51 +1,31 @@
-// Whether a tenant's budget allows all of a batch: asked of its ledger as one call of their sum, at half price. Tokens a
-// minute and concurrency are limits of calls, and Claude has its own for batches.
+// Whether what is left of a tenant's budget allows all of a batch, were each answer as long as it may be: nothing of a
+// batch can be stopped once it is sent.
 import { callPriceOf } from '../../core/money/cost.ts'
 import { limitsOf } from '../../core/money/ledger/limits-of.ts'
 import type { Services } from '../../ports.ts'
 import type { StoredJob } from '../../ports/jobs.ts'
 import { letIn } from '../authenticate.ts'
 
+/** Throws where a store cannot be asked: then nobody knows. */
 export async function canPayFor(
-  services: Services,
-  id: string,
+  { keys, ledgers, now }: Services,
   jobs: readonly StoredJob[],
 ): Promise<boolean> {
   const [first] = jobs
   if (first === undefined) return false
-  const { facts } = first
-  const key = await services.keys.findKey(facts.key)
-  const known = key === null ? null : letIn(key, services.now())
+  const key = await keys.findKey(first.facts.key)
+  const known = key === null ? null : letIn(key, now())
   // Each job says by itself what is wrong with its key.
   if (known?.kind !== 'caller') return false
   const limits = limitsOf(known.caller.tier)
   if (limits.dayNanoUsd === null && limits.monthNanoUsd === null) return true
-  const inputTokens = jobs.reduce((sum, each) => sum + each.facts.inputTokens, 0)
-  const { input, inputMost, output } = callPriceOf(
-    facts.model,
-    Math.ceil(inputTokens / jobs.length),
-  )
-  const answer = await services.ledgers.reserve({
-    id,
-    tenant: facts.tenant,
-    key: facts.key,
-    user: facts.user,
-    model: facts.model,
-    at: services.now(),
-    stream: false,
-    inputTokens,
-    maxOutputTokens: jobs.reduce((sum, each) => sum + each.facts.maxOutputTokens, 0),
-    price: { input: input / 2, inputMost: inputMost / 2, output: output / 2 },
-    ttlMs: services.config.gate.leaseTtlMs,
-    maxWaitMs: 0,
-    limits: {
-      ...limits,
-      maxConcurrent: null,
-      inputTokensPerMinute: null,
-      outputTokensPerMinute: null,
-    },
-    token: null,
-    dry: true,
-  })
-  return answer.kind === 'granted'
+  const { left } = await ledgers.report(first.facts.tenant, limits)
+  const most = jobs.reduce((sum, { facts }) => sum + mostNanoUsd(facts), 0)
+  return most <= Math.min(left.dayNanoUsd ?? Infinity, left.monthNanoUsd ?? Infinity)
+}
+
+/** At half price. */
+function mostNanoUsd({ model, inputTokens, maxOutputTokens }: StoredJob['facts']): number {
+  const { inputMost, output } = callPriceOf(model, inputTokens)
+  return (inputTokens * inputMost + maxOutputTokens * output) / 2
 }

@@ -11,6 +11,8 @@ import { knowledgeOf } from '../account-knowledge.ts'
 import { concat } from '../read-body.ts'
 import { readGroup } from './batch-group.ts'
 import { canPayFor } from './pay-for-batch.ts'
+import { findSent } from './find-sent-batch.ts'
+import { askBatches } from './ask-batches.ts'
 import { readBatchResults } from './read-batch-results.ts'
 
 export const isBatchMessage = ({ job }: JobMessage): boolean => job.startsWith('bat_')
@@ -39,7 +41,7 @@ async function makeStep(services: Services, claimed: ClaimedBatch): Promise<Next
   const account = accounts.find(({ id }) => id === sent.account)
   // It was removed, and the batch with it.
   if (account === undefined) return 'end'
-  const standing = await ask(services, account, claimed, {
+  const standing = await askBatches(services, account, claimed.batch, {
     method: 'GET',
     path: `/${sent.upstreamId}`,
     body: null,
@@ -48,7 +50,7 @@ async function makeStep(services: Services, claimed: ClaimedBatch): Promise<Next
   if (!standing.ok) return 'wait'
   const { processing_status: status } = fieldsOf(await standing.json())
   if (status !== 'ended') return 'wait'
-  const results = await ask(services, account, claimed, {
+  const results = await askBatches(services, account, claimed.batch, {
     method: 'GET',
     path: `/${sent.upstreamId}/results`,
     body: null,
@@ -65,12 +67,21 @@ async function sendBatch(
 ): Promise<Next> {
   const { batch, jobs } = claimed
   if (batch.sendings > MOST_SENDINGS) return 'end'
-  const account = chooseAccount(services, readGroup(batch.group).model, accounts)
+  const { model } = readGroup(batch.group)
+  if (batch.sendings > 1) {
+    const found = await findSent(services, claimed, serving(accounts, model))
+    if (found !== null) return found
+  }
+  const account = chooseAccount(services, model, accounts)
   if (account === null) return 'wait'
   // Where not all of it can be paid for, each is asked for by itself.
-  if (!(await canPayFor(services, batch.id, jobs))) return 'end'
+  if (!(await canPayFor(services, jobs))) return 'end'
   const body = await bodyOf(services, jobs)
-  const answer = await ask(services, account, claimed, { method: 'POST', path: '', body })
+  const answer = await askBatches(services, account, claimed.batch, {
+    method: 'POST',
+    path: '',
+    body,
+  })
   if (answer.ok) {
     const { id } = fieldsOf(await answer.json())
     if (typeof id === 'string') return { account: account.id, upstreamId: id }
@@ -93,28 +104,6 @@ function chooseAccount(
   const open = able.filter(isOpen)
   return open.find(({ backup }) => !backup) ?? open[0] ?? able[0] ?? null
 }
-
-interface Asked {
-  readonly method: 'GET' | 'POST'
-  readonly path: string
-  readonly body: Uint8Array | null
-}
-
-const ask = (
-  { upstream, config }: Services,
-  account: Account,
-  { batch }: ClaimedBatch,
-  { method, path, body }: Asked,
-): Promise<Response> =>
-  upstream.send(account, {
-    method,
-    target: `/v1/messages/batches${path}`,
-    headers: { ...readGroup(batch.group).headers, 'content-type': 'application/json' },
-    body,
-    signal: AbortSignal.timeout(
-      Math.min(config.upstream.firstByteTimeoutMs, config.gate.leaseTtlMs),
-    ),
-  })
 
 const encoder = new TextEncoder()
 
