@@ -60,6 +60,7 @@ export class TenantLedger extends DurableObject<Env> {
       store: new SqlLedgerStore(sql, this.#outbox, OWN),
       now: () => Date.now(),
       writer: this.#writer,
+      log: (line) => console.warn(JSON.stringify(line)),
       onPassed: createBudgetNews({
         webhooks: cloudflareWebhooks(env.TENANT_WEBHOOKS),
         now: () => Date.now(),

@@ -81,11 +81,35 @@ test('a call that runs in a crash holds its slot until its time is over, then it
   await first.ledgers.reserve(ask)
   first.stop()
   let now = NOON
-  const second = openLedgers(openFile(), () => now)
+  const lines: LogLine[] = []
+  const second = openLedgers(
+    openFile(),
+    () => now,
+    (line) => lines.push(line),
+  )
   expect(await second.ledgers.reserve({ ...ask, id: 'b' })).toMatchObject({ kind: 'refused' })
   now += MINUTE_MS
   expect(await second.ledgers.reserve({ ...ask, id: 'b' })).toMatchObject({ kind: 'granted' })
   expect(await second.ledgers.findUsage(SPAN)).toMatchObject([{ requests: 1, outputTokens: 1_000 }])
+  expect(lines).toEqual([
+    {
+      event: 'call_lost',
+      request_id: 'a',
+      tenant: 'tenant',
+      model: ask.model,
+      estimated_nano_usd: 10_100,
+    },
+  ])
+})
+
+test('a file that cannot be read is a ledger that cannot be reached', async () => {
+  const db = openFile()
+  const { ledgers } = openLedgers(db, () => NOON)
+  db.exec('DROP TABLE ledger_leases')
+  const ask = ledgerAsk('a')
+  expect(await ledgers.reserve(ask)).toEqual({ kind: 'unavailable' })
+  const renewal = { ask, allowanceNanoUsd: null, progress: null }
+  expect(await ledgers.renew(renewal)).toEqual({ kind: 'unavailable' })
 })
 
 test('what could not be written is not acknowledged, is told, and goes with the next try', async () => {

@@ -16,6 +16,8 @@ import type {
   Renewed,
   Reservation,
 } from '../../core/money/ledger/words.ts'
+import type { UsageRecord } from '../../core/money/usage-record.ts'
+import type { LogLine } from '../../ports.ts'
 import type { GroupWriter } from './group-writer.ts'
 import type { LedgerStore } from './ledger-store.ts'
 
@@ -24,9 +26,19 @@ export interface LedgerHostOptions {
   readonly now: () => number
   /** Its `save` calls this host's, and then `saved`. */
   readonly writer: Pick<GroupWriter, 'soon' | 'kept' | 'write'>
+  readonly log?: (line: LogLine) => void
   /** Called again and again for the same marks. */
   readonly onPassed?: (tenant: string, passed: readonly PassedThreshold[]) => void
 }
+
+/** For an operator: how often, and of which tenants, nothing is heard of calls. */
+const logLost = ({ requestId, tenant, model, costNanoUsd }: UsageRecord): LogLine => ({
+  event: 'call_lost',
+  request_id: requestId,
+  tenant,
+  model,
+  estimated_nano_usd: costNanoUsd,
+})
 
 export class LedgerHost {
   readonly #options: LedgerHostOptions
@@ -106,6 +118,8 @@ export class LedgerHost {
 
   /** The transaction has been committed. */
   saved(): void {
+    const { lost } = this.#ledger.unsaved
+    for (const billed of lost) this.#options.log?.(logLost(billed))
     clearUnsaved(this.#ledger)
   }
 

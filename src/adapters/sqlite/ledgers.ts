@@ -52,12 +52,20 @@ export function sqliteLedgers(db: SqliteDatabase, options: SqliteLedgersOptions)
       store: new SqlLedgerStore(sql, usage, tenant),
       now,
       writer,
+      log,
       ...(onPassed === undefined ? {} : { onPassed }),
     })
     hosts.set(tenant, host)
     return host
   }
   const sweep = (): void => {
+    try {
+      sweepAll()
+    } catch (error) {
+      log({ event: 'ledger_sweep_failed', error: String(error) })
+    }
+  }
+  const sweepAll = (): void => {
     for (const row of sql.all('SELECT DISTINCT tenant FROM ledger_leases') as {
       tenant: string
     }[]) {

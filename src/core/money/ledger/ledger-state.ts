@@ -69,6 +69,8 @@ export interface Unsaved {
   readonly tokens: Set<string>
   /** By the id under which each is counted once. */
   readonly usage: Map<string, UsageRecord>
+  /** Those of them that were billed because nothing was heard of their calls. */
+  lost: UsageRecord[]
 }
 
 export const newLedger = (): Ledger => ({
@@ -84,7 +86,7 @@ export const newLedger = (): Ledger => ({
   ended: new Map(),
   busy: { since: 0, count: 0 },
   nextExpiryAt: Infinity,
-  unsaved: { record: false, leases: new Set(), tokens: new Set(), usage: new Map() },
+  unsaved: { record: false, leases: new Set(), tokens: new Set(), usage: new Map(), lost: [] },
 })
 
 export const hasUnsaved = ({ unsaved }: Ledger): boolean =>
@@ -95,4 +97,5 @@ export function clearUnsaved({ unsaved }: Ledger): void {
   unsaved.leases.clear()
   unsaved.tokens.clear()
   unsaved.usage.clear()
+  unsaved.lost = []
 }

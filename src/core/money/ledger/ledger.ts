@@ -208,6 +208,7 @@ function lose(ledger: Ledger, lease: LedgerLease, now: number): void {
   bill(ledger, { id, usage: billed, token })
   end(ledger, id, now)
   ledger.lost.set(id, { at: now, billed, token })
+  ledger.unsaved.lost.push(billed)
 }
 
 /** When a lease may run out next; null: nothing is due. */
