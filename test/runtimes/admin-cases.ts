@@ -40,4 +40,18 @@ export function describeAdmin(running: Running): void {
       'tenant.create',
     ])
   })
+  test('a stream ends where the budget of its tenant does, and the next call is refused', async () => {
+    const { id: tenant } = await ask('POST /tenants', {
+      name: 'With little money',
+      tier: 'enterprise',
+      overrides: { budget_usd_per_day: 0.002 },
+    })
+    const { key } = await ask(`POST /tenants/${String(tenant)}/keys`)
+    const call = { key: String(key), prompt: '[sim:tokens=2000][sim:gap=4][sim:deltas=1000]' }
+    const fields = { stream: true, max_tokens: 2_000 }
+    const cut = await running.ask({ ...call, fields })
+    expect(cut.body.toString()).toMatch(/event: error\ndata: .*billing_error.*budget_exhausted/)
+    const next = await running.ask({ ...call, fields })
+    expect([next.status, next.headers['sluice-reason']]).toEqual([402, 'budget_exhausted'])
+  })
 }
