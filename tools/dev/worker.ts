@@ -53,14 +53,17 @@ interface WranglerOptions {
   }
 }
 
-/** Miniflare hands a queue's next batch over when the one before is done: one large batch stands for many consumers. */
-const BATCH_HERE = 25
+/**
+ * Miniflare hands a queue's next batch over when the one before is done: one large batch stands for many consumers, and
+ * what is sent within a moment is in one, so that none of it waits for another.
+ */
+const BATCH_HERE = { maxBatchSize: 25, maxBatchTimeout: 0.1 }
 
 const withLargeBatches = ({ queueConsumers = {} }: WranglerOptions['workerOptions']) =>
   Object.fromEntries(
     Object.entries(queueConsumers).map(([queue, consumer]) => [
       queue,
-      { ...consumer, maxBatchSize: BATCH_HERE },
+      { ...consumer, ...BATCH_HERE },
     ]),
   )
 
