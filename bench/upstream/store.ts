@@ -1,6 +1,7 @@
 // The Upstash endpoint of the benchmark. Fengari's Lua would take longer than the gateway that is measured, so the
 // one script that the gateway runs is answered by the same sums in TypeScript (src/core/limits): real windows, real
-// numbers, without an interpreter. `--store bridge` takes the real bridge instead.
+// numbers, without an interpreter. `--store bridge` takes the real bridge instead. Of the response cache it only says that
+// what is at hand is good.
 import { createServer, type Server, type Socket } from 'node:net'
 import {
   peekWindows,
@@ -10,6 +11,7 @@ import {
   type WindowRule,
   type WindowsStep,
 } from '../../src/core/limits/sliding-window.ts'
+import { ANSWER_SCRIPTS } from '../../src/adapters/upstash/answer-scripts.ts'
 import { RequestReader } from './requests.ts'
 
 export interface StoreCounts {
@@ -37,8 +39,7 @@ export class BenchStore {
   #serve(socket: Socket): void {
     const reader = new RequestReader((start) => {
       this.#requests += 1
-      this.#commands += 1
-      const result = JSON.stringify({ result: this.#run(commandIn(start)) })
+      const result = JSON.stringify(this.#answer(bodyIn(start)))
       socket.write(
         `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${result.length}\r\n\r\n${result}`,
       )
@@ -47,8 +48,19 @@ export class BenchStore {
     socket.on('error', () => socket.destroy())
   }
 
+  /** One command, or several as a pipeline. */
+  #answer(body: readonly unknown[]): unknown {
+    const isPipeline = Array.isArray(body[0])
+    const commands = isPipeline ? (body as (readonly unknown[])[]) : [body]
+    this.#commands += commands.length
+    const results = commands.map((command) => ({ result: this.#run(command) }))
+    return isPipeline ? results : results[0]
+  }
+
   #run(command: readonly unknown[]): unknown {
-    const [name, , keys, ...rest] = command
+    const [name, script, keys, ...rest] = command
+    const cached = CACHE_ANSWERS.get(String(script))
+    if (cached !== undefined) return cached(rest.slice(Number(keys)))
     if (!/^eval(sha)?$/i.test(String(name))) return 'PONG'
     const places = rest.slice(0, Number(keys)).map(String)
     const [now, amount, ...numbers] = rest.slice(Number(keys)).map(Number)
@@ -82,7 +94,15 @@ function step(
   return { logs, outcome: peekWindows(logs, rules, now) }
 }
 
-function commandIn(start: Buffer): readonly unknown[] {
+/** By script: a look with something at hand finds it good, any other has the call made. */
+const CACHE_ANSWERS = new Map<string, (args: readonly unknown[]) => unknown>([
+  [ANSWER_SCRIPTS.look.hash, (args) => (args[7] === '' ? ['lead', '0', []] : ['near'])],
+  [ANSWER_SCRIPTS.tell.hash, () => [1, 0]],
+  [ANSWER_SCRIPTS.land.hash, () => 1],
+  [ANSWER_SCRIPTS.count.hash, () => []],
+])
+
+function bodyIn(start: Buffer): readonly unknown[] {
   const body = start.toString('utf8', start.indexOf('\r\n\r\n') + 4)
   const command: unknown = JSON.parse(body)
   return Array.isArray(command) ? command : []

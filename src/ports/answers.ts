@@ -1,5 +1,6 @@
 // Where answers are kept for all isolates, and where identical calls find each other: the first to ask makes the call,
 // the others hear what becomes of it. And the nearer layer that a data centre may have.
+import type { Waits } from './gates.ts'
 import type { KeptAnswer } from '../core/caching/kept-answer.ts'
 
 export interface AnswerLook {
@@ -19,6 +20,8 @@ export interface AnswerLook {
   readonly near: Pick<KeptAnswer, 'generation' | 'storedAt' | 'marks'> | null
   /** By which this request holds the call if it is to make it; null: it makes it for nobody else. */
   readonly token: string | null
+  /** The request's own, so that its questions share a timer. */
+  readonly waits?: Waits
 }
 
 export type AnswerFound =

@@ -2,6 +2,7 @@
 import { EVERYTHING } from '../../core/caching/generations.ts'
 import type { KeptAnswer } from '../../core/caching/kept-answer.ts'
 import { askStore, healthy, storeAnswered, storeFailed } from '../../core/limits/store-health.ts'
+import type { Waits } from '../../ports.ts'
 import type {
   AnswerFound,
   AnswerLook,
@@ -20,6 +21,7 @@ export interface AnswerStoreOptions {
     script: { readonly text: string; readonly hash: string },
     keys: readonly string[],
     args: readonly (string | number)[],
+    waits?: Waits,
   ) => Promise<unknown>
   readonly now: () => number
 }
@@ -39,7 +41,8 @@ export function upstashAnswerStore({ run, now }: AnswerStoreOptions): AnswerStor
     run(ANSWER_SCRIPTS[script], keys, args)
   const look = guarded(now, async (asked: AnswerLook): Promise<AnswerFound> => {
     const keys = [MARKS, answerKey(asked.hash), claimKey(asked.hash)]
-    return readFound(listOf(await ask('look', keys, lookArguments(asked))))
+    const { look: script } = ANSWER_SCRIPTS
+    return readFound(listOf(await run(script, keys, lookArguments(asked), asked.waits)))
   })
   return {
     look,

@@ -1,5 +1,4 @@
 // Sessions in Redis, one command a step. Long conversations are compressed by the platform before they are sent.
-import type { Redis } from '@upstash/redis/cloudflare'
 import type {
   ClaimedTurn,
   ListedSession,
@@ -11,8 +10,14 @@ import { countOf, listOf, textOf } from './read-reply.ts'
 import { pack, unpack } from './session-text.ts'
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts.ts'
 
+/** What of a client this needs. */
+export interface ScriptRunner {
+  evalsha(hash: string, keys: string[], args: (string | number)[]): Promise<unknown>
+  eval(text: string, keys: string[], args: (string | number)[]): Promise<unknown>
+}
+
 export interface SessionStoreOptions {
-  readonly redis: Pick<Redis, 'eval' | 'evalsha'>
+  readonly redis: ScriptRunner
   readonly now: () => number
   readonly lifeMs: number
   /** How long a turn holds its session without saying that it is alive. */
@@ -30,12 +35,10 @@ export function upstashSessionStore(options: SessionStoreOptions): SessionStore 
     args: readonly (string | number)[],
   ): Promise<unknown> => {
     const { text, hash } = SESSION_SCRIPTS[script]
-    return redis
-      .evalsha<(string | number)[], unknown>(hash, [...keys], [...args])
-      .catch((error: unknown) => {
-        if (!String(error).includes('NOSCRIPT')) throw error
-        return redis.eval<(string | number)[], unknown>(text, [...keys], [...args])
-      })
+    return redis.evalsha(hash, [...keys], [...args]).catch((error: unknown) => {
+      if (!String(error).includes('NOSCRIPT')) throw error
+      return redis.eval(text, [...keys], [...args])
+    })
   }
 
   return {

@@ -1,14 +1,13 @@
 // What Redis keeps, by one place that knows how it is reached: request limits, sessions and kept answers, asked together
 // where a request needs several.
-import type { Redis } from '@upstash/redis/cloudflare'
 import type { Config } from '../../config.ts'
 import type { LogLine, Services } from '../../ports.ts'
-import { openRedis } from './client.ts'
-import type { Command } from './commands.ts'
 import { upstashAnswerStore } from './answer-store.ts'
 import { noAnswers } from './no-answers.ts'
 import { noSessions } from './no-sessions.ts'
+import { openPipeline } from './pipeline.ts'
 import { upstashRequestLimits } from './request-limits.ts'
+import { separateWaits } from '../separate-waits.ts'
 import { upstashSessionStore } from './session-store.ts'
 
 export interface UpstashStoresOptions {
@@ -18,6 +17,8 @@ export interface UpstashStoresOptions {
   /** See commands.ts. */
   readonly endsWithRequest?: boolean
 }
+
+type Arguments = readonly (string | number)[]
 
 export function upstashStores({
   config,
@@ -32,40 +33,35 @@ export function upstashStores({
       answers: noAnswers,
     }
   }
-  const together = openRedis({ ...config.redis, readYourWrites: false, together: true })
+  const together = openPipeline({ ...config.redis, endsWithRequest })
+  const run = (name: string, script: string, keys: readonly string[], args: Arguments) =>
+    together([name, script, keys.length, ...keys, ...args], separateWaits)
   return {
     limits: upstashRequestLimits({
       redis: { ...config.redis, endsWithRequest },
       around: config.limits,
-      together: (command) => runScript(together, command),
+      together,
       now,
       log,
     }),
     answers: upstashAnswerStore({
       now,
-      run: async ({ text, hash }, keys, args) => {
+      run: ({ text, hash }, keys, args, waits = separateWaits) => {
         const rest = [keys.length, ...keys, ...args]
-        return runScript(together, ['EVALSHA', hash, ...rest]).catch((error: unknown) => {
+        return together(['EVALSHA', hash, ...rest], waits).catch((error: unknown) => {
           if (!String(error).includes('NOSCRIPT')) throw error
-          return runScript(together, ['EVAL', text, ...rest])
+          return together(['EVAL', text, ...rest], waits)
         })
       },
     }),
     sessions: upstashSessionStore({
-      redis: together,
+      redis: {
+        evalsha: (hash, keys, args) => run('EVALSHA', hash, keys, args),
+        eval: (text, keys, args) => run('EVAL', text, keys, args),
+      },
       now,
       lifeMs: config.session.ttlSeconds * 1000,
       holdMs: config.gate.leaseTtlMs,
     }),
   }
-}
-
-/** `EVALSHA` and `EVAL` by the client, whose deadline holds. */
-function runScript(redis: Redis, [name, script, ...rest]: Command): Promise<unknown> {
-  const [count = 0, ...values] = rest
-  const keys = values.slice(0, Number(count)).map(String)
-  const args = values.slice(Number(count))
-  return name === 'EVALSHA'
-    ? redis.evalsha<(string | number)[], unknown>(String(script), keys, args)
-    : redis.eval<(string | number)[], unknown>(String(script), keys, args)
 }

@@ -61,6 +61,7 @@ export class Flights {
         now: this.#services.now(),
         marks,
         near,
+        waits: asked.call.scope.waits,
         token: isShared ? flight.token : null,
         accepts: ask.reads
           ? {
