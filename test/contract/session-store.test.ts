@@ -1,7 +1,7 @@
 // Sessions as Redis keeps them, by the embedded engine and by redis-server: each step atomic, nothing left behind.
 import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openRedis } from '../../src/adapters/upstash/client.ts'
+import { openRedis } from '../support/redis-client.ts'
 import { SESSION_SCRIPTS } from '../../src/adapters/upstash/session-scripts.ts'
 import { upstashSessionStore } from '../../src/adapters/upstash/session-store.ts'
 import type { KeptTurn, SessionKey, SessionStore } from '../../src/ports/sessions.ts'

@@ -1,4 +1,5 @@
-// One Upstash client: bounded in time, without retries of its own, without telemetry, values as they are.
+// The Upstash client as it is, for tests that look into Redis and for the stores' contracts: bounded in time, without
+// retries of its own, values as they are.
 import { Redis } from '@upstash/redis/cloudflare'
 
 export interface RedisOptions {
@@ -8,12 +9,10 @@ export interface RedisOptions {
   readonly timeoutMs: number
   /** Reads see this client's own writes, at the price of a header. Scripts that write do anyway. */
   readonly readYourWrites: boolean
-  /** Commands that are given at one moment go in one round trip, as a pipeline. */
-  readonly together?: boolean
 }
 
 export function openRedis(options: RedisOptions): Redis {
-  const { url, token, timeoutMs, readYourWrites, together = false } = options
+  const { url, token, timeoutMs, readYourWrites } = options
   return new Redis({
     url,
     token,
@@ -24,6 +23,6 @@ export function openRedis(options: RedisOptions): Redis {
     automaticDeserialization: false,
     responseEncoding: false,
     enableTelemetry: false,
-    enableAutoPipelining: together,
+    enableAutoPipelining: false,
   })
 }

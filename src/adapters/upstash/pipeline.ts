@@ -26,7 +26,7 @@ export function openPipeline(options: CommandOptions): RunCommand {
   let gathering: Gathering | null = null
 
   const send = async (commands: readonly Command[], waits: Waits): Promise<readonly Reply[]> => {
-    for (let step = 0; step < STEPS; step += 1) await null
+    for (let step = 0; step < STEPS; step += 1) await Promise.resolve()
     gathering = null
     const [only] = commands
     const isAlone = commands.length === 1

@@ -17,7 +17,7 @@ import type { Flight } from './flight.ts'
 import { isPassing, failureOfError } from './flight-failure.ts'
 import { NearAnswers } from './near-answers.ts'
 import { mayRefreshLater, refreshCall } from './refresh-call.ts'
-import { renderKept } from './render-kept.ts'
+import { renderKept, renderMessage } from './render-kept.ts'
 
 /** Whoever has met so many calls that were lost makes its own. */
 const MOST_ROUNDS = 3
@@ -57,21 +57,21 @@ export class AnswerCache {
     ])
     call.scope.timing.storeMs = this.#services.now() - startedAt
     if (limits.kind === 'refused') {
-      if (looked !== null) this.#flights.letGo(asked, looked)
+      this.#flights.letGo(asked, looked)
       throw limitError(limits, this.#services.now())
     }
     const limited = { ...asked, call: { ...call, limits } }
-    if (near !== null && looked?.found.kind === 'near') {
+    if (near !== null && looked.found?.kind === 'near') {
       return this.#hit(limited, near.answer, near.layer)
     }
     return this.#answerFound(limited, looked, 0)
   }
 
   /** What the store said, and what follows from it. */
-  async #answerFound(asked: AskedAnswer, looked: Looked | null, round: number): Promise<Response> {
+  async #answerFound(asked: AskedAnswer, looked: Looked, round: number): Promise<Response> {
     const { call, ask, hash } = asked
-    if (looked === null) return this.#answerAlone(asked, round)
     const { found } = looked
+    if (found === null) return this.#answerAlone(asked, looked, round)
     if (found.kind === 'near') throw new Error('The store found good what was not at hand')
     if (found.kind === 'kept') {
       this.near.remember(call, hash, found.answer)
@@ -91,17 +91,26 @@ export class AnswerCache {
   }
 
   /** Without the store's word: identical calls of this isolate still find each other, and nothing is kept. */
-  async #answerAlone(asked: AskedAnswer, round: number): Promise<Response> {
+  async #answerAlone(asked: AskedAnswer, looked: Looked, round: number): Promise<Response> {
     const { call, ask } = asked
     this.#counter.count(call, 'bypasses')
     if (ask.onlyIfCached) throw this.#notCached(asked)
     const { bypass, bypassCollapsed } = CACHE_STATUS
-    if (!ask.reads || round >= MOST_ROUNDS) return answerCall(this.#services, call)
-    const answer = await this.#flights.alone(asked, bypass, {
-      mayTryAgain: round === 0,
-      own: this.#headersOf(asked, bypassCollapsed),
-    })
-    return answer ?? this.#answerAlone(asked, round + 1)
+    if (!ask.reads || round >= MOST_ROUNDS) {
+      this.#flights.letGo(asked, looked)
+      return answerCall(this.#services, call)
+    }
+    const own = this.#headersOf(asked, bypassCollapsed)
+    const made = this.near.completedSince(asked, call.scope.startedAt)
+    if (made !== null) {
+      this.#flights.letGo(asked, looked)
+      return renderMessage(call, made.body, own)
+    }
+    const answer = await this.#flights.alone(
+      { asked, flight: looked.flight, cacheStatus: bypass },
+      { mayTryAgain: round === 0, own },
+    )
+    return answer ?? this.#answerFound(asked, await this.#flights.look(asked, null), round + 1)
   }
 
   #notCached(asked: AskedAnswer): GatewayError {
@@ -117,11 +126,11 @@ export class AnswerCache {
     answer: () => Promise<Response | null>,
   ): Promise<Response | null> {
     const { found } = looked
-    const stale = 'stale' in found ? found.stale : null
+    const stale = found !== null && 'stale' in found ? found.stale : null
     if (stale === null) return answer()
     const isWelcome = fitnessOf(stale, asked.ask, this.#services.now()) === 'stale'
     if (isWelcome && mayRefreshLater(stale)) {
-      if (found.kind === 'lead') this.#refresh(asked, looked)
+      if (found?.kind === 'lead') this.#refresh(asked, looked)
       return this.#staleHit(asked, stale)
     }
     try {

@@ -11,7 +11,8 @@ import { lostFlight, readFlight } from './read-flight.ts'
 
 /** The store's word, and the flight that this request makes if it is told to. */
 export interface Looked {
-  readonly found: AnswerFound
+  /** Null: the store did not answer, so it may or may not have been told of this request. */
+  readonly found: AnswerFound | null
   readonly flight: Flight
 }
 
@@ -25,7 +26,7 @@ export interface FlightsOptions {
 export interface Leading {
   readonly asked: AskedAnswer
   readonly flight: Flight
-  /** Null: the store cannot be asked, and is not told. */
+  /** Null: the store did not say; nothing is kept. */
   readonly generation: number | null
   readonly cacheStatus: string
 }
@@ -47,12 +48,12 @@ export class Flights {
     this.#options = options
   }
 
-  /** Null: the store cannot be asked. `isShared`: others may wait for the call that this request makes. */
+  /** `isShared`: others may wait for the call that this request makes. */
   async look(
     asked: AskedAnswer,
     near: KeptAnswer | null,
     isShared = asked.ask.reads && !asked.ask.onlyIfCached,
-  ): Promise<Looked | null> {
+  ): Promise<Looked> {
     const { ask, hash, marks } = asked
     const flight = this.#open(isShared)
     try {
@@ -74,8 +75,7 @@ export class Flights {
       if (found.kind !== 'lead') this.#close(flight)
       return { found, flight }
     } catch {
-      this.#close(flight)
-      return null
+      return { found: null, flight }
     }
   }
 
@@ -94,7 +94,7 @@ export class Flights {
   /** The call is not made after all. */
   letGo({ call, hash }: AskedAnswer, { found, flight }: Looked): void {
     this.#close(flight)
-    if (found.kind !== 'lead' || !flight.isShared) return
+    if ((found !== null && found.kind !== 'lead') || !flight.isShared) return
     const name = { hash, token: flight.token }
     call.scope.defer(this.#services.answers.land(name, null, null).catch(() => false))
   }
@@ -112,15 +112,16 @@ export class Flights {
 
   /** Follows the call that this isolate makes for the same already, or makes it. Null: to be asked again. */
   async alone(
-    asked: AskedAnswer,
-    cacheStatus: string,
+    { asked, flight, cacheStatus }: Omit<Leading, 'generation'>,
     following: Following,
   ): Promise<Response | null> {
     const { call, hash } = asked
     const known = this.#byHash.get(hash)
     if (known === undefined || known.isOver(this.#services.now())) {
-      return this.lead({ asked, flight: this.#open(false), generation: null, cacheStatus })
+      // Under the name that the store may know: who was told to follow it finds it.
+      return this.lead({ asked, flight, generation: null, cacheStatus })
     }
+    this.letGo(asked, { found: null, flight })
     const reader = { call, flight: known, leave: known.join(), isMaker: false, ...following }
     return readFlight(this.#services, reader)
   }
@@ -161,8 +162,11 @@ export class Flights {
   async refresh(asked: AskedAnswer, told: Looked | null): Promise<boolean> {
     const fresh = { ...asked, ask: { ...asked.ask, reads: false } }
     const looked = told ?? (await this.look(fresh, null, true))
-    if (looked?.found.kind !== 'lead') return false
     const { flight, found } = looked
+    if (found?.kind !== 'lead') {
+      if (found === null) this.letGo(asked, looked)
+      return false
+    }
     const leave = flight.join()
     await this.#make({ asked, flight, generation: found.generation, cacheStatus: '' })
     leave()

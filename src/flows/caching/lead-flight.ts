@@ -137,8 +137,7 @@ class Beat {
 
   async land(answer: KeptAnswer | null): Promise<boolean> {
     clearInterval(this.#timer)
-    const { asked, flight, generation } = this.#leading
-    if (generation === null) return false
+    const { asked, flight } = this.#leading
     await this.#telling
     // Those who listen get the rest before the end.
     if (this.#told > 0 && this.#told < flight.pieces.length) await this.#tell()

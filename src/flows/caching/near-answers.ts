@@ -44,6 +44,13 @@ export class NearAnswers {
     return { answer, layer: 'hits_colo' }
   }
 
+  /** One whose call was under way together with the request: then the two were identical and concurrent. */
+  completedSince({ hash, ask }: AskedAnswer, since: number): KeptAnswer | null {
+    const held = this.#memory.get(hash)
+    const isFresh = held !== undefined && fitnessOf(held, ask, this.#services.now()) === 'fresh'
+    return isFresh && held.storedAt >= since ? held : null
+  }
+
   remember(call: Call, hash: string, answer: KeptAnswer): void {
     const before = this.#memory.evictions
     this.#memory.set(hash, answer, answer.body.byteLength + OVERHEAD_BYTES)
