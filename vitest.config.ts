@@ -1,7 +1,18 @@
 // One config, one project for each place where tests run. `unit` is pure Node; `contract` runs the adapters'
-// suites; `workerd` runs the shells inside workerd; `commands` starts and stops what npm starts; `e2e` drives the whole gateway over HTTP.
+// suites; `workerd` runs the shells inside workerd; `processes` are started and killed; `e2e` drives the whole gateway over HTTP.
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+
+// End to end with gateways of their own, and long waits for them to come back or to get round to something: two at a time.
+const WAITING = [
+  'test/e2e/admin/admin.test.ts',
+  'test/e2e/jobs/batch.test.ts',
+  'test/e2e/jobs/crash.test.ts',
+  'test/e2e/metering/durability.test.ts',
+  'test/e2e/money/killed.test.ts',
+  'test/e2e/sessions/failures.test.ts',
+  'test/e2e/sessions/long.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -53,16 +64,18 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'commands',
-          include: ['test/commands/**/*.test.ts'],
+          name: 'processes',
+          include: ['test/commands/**/*.test.ts', ...WAITING],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          maxWorkers: 2,
         },
       },
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: WAITING,
           globalSetup: ['test/support/gateway-global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

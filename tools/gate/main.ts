@@ -35,7 +35,7 @@ const rounds: readonly (readonly Step[])[] = [
   ],
   [suite('unit')],
   // These mostly wait: for timeouts, and for processes to start.
-  [suite('contract'), suite('commands')],
+  [suite('contract'), suite('processes')],
   [suite('workerd'), suite('runtimes')],
   // Alone: its promises are about time.
   [suite('end to end', 'e2e')],
