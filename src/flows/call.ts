@@ -84,6 +84,8 @@ export interface Call {
   readonly affinity: string | null
   /** The account that served its session last; null: none, or not known. */
   readonly lastAccount: string | null
+  /** Claude's files that it names; absent: none. */
+  readonly fileIds?: readonly string[]
   /** The only account that has what it names; absent: any. */
   readonly pinnedAccount?: string
   /** True: the client says that it is retrying by itself, so we do not multiply its attempts. */

@@ -10,7 +10,7 @@ import type { Call } from './call.ts'
 import { type AwaitedPrefix, awaitPrefix } from './await-prefix.ts'
 import { checkModel, type Choice, chooseAccounts } from './choose-accounts.ts'
 import { downgradeCall } from './downgrade-call.ts'
-import { fileIdsOf, pinToFiles } from './owned/pin-to-files.ts'
+import { pinToFiles } from './owned/pin-to-files.ts'
 import { judgeTenant, leftBy } from './judge-tenant.ts'
 import { ledgerState, limitHeaders } from './limit-headers.ts'
 import { limitError } from './refuse-limit.ts'
@@ -30,7 +30,7 @@ export interface Entered {
 
 /** Throws the refusal; null: the caller left while it waited. */
 export async function enterCall(services: Services, asked: Call): Promise<Entered | null> {
-  const fileIds = fileIdsOf(asked)
+  const { fileIds = [] } = asked
   const call = fileIds.length === 0 ? asked : await pinToFiles(services, asked, fileIds)
   // Known on a warm path; the key's own read has taken this one along where it was not.
   const accounts = await services.accounts.usable((work) => call.scope.defer(work))

@@ -82,6 +82,7 @@ export function describeCall(services: Services, source: CallSource): Call {
     lastAccount: null,
     isClientRetry: Number(request.headers.get('x-stainless-retry-count') ?? 0) > 0,
     limits: null,
+    fileIds: facts?.fileIds ?? [],
     ...(kind === 'messages' ? { cacheStatus: CACHE_STATUS.bypass } : {}),
   }
   const costs = kind === 'messages' || kind === 'chat_completions'

@@ -1,39 +1,41 @@
-// Which of Claude's files a request's body names: `"file_id": "file_…"`, wherever it stands. Found in the bytes, without a
-// tree: a step for each underscore, of which prompts have few.
+// Which of Claude's files a request's body names: `"file_id": "file_…"`, wherever it stands and however it is spelled.
+import { scanObject } from './json-scan.ts'
+import { isSpace, QUOTE, skipString } from './json-tokens.ts'
+import { decodeUtf8 } from './utf8.ts'
 
-/** More than a request can mean; the rest is Claude's to judge. */
-export const MOST_FILE_REFERENCES = 100
-
-const UNDERSCORE = 0x5f
-const QUOTE = 0x22
+/** Far longer than any id, all of its characters as escapes. */
+const MAX_ID_BYTES = 1_024
 const COLON = 0x3a
-const BEFORE = [QUOTE, 0x66, 0x69, 0x6c, 0x65] // "file
-const AFTER = [0x69, 0x64, QUOTE] // id"
-const VALUE = [QUOTE, 0x66, 0x69, 0x6c, 0x65, UNDERSCORE] // "file_
-const MAX_ID = 140
+const NOTHING: ReadonlySet<string> = new Set()
+const NONE: readonly string[] = []
 
-export function findFileIds(body: Uint8Array): readonly string[] {
-  const ids = new Set<string>()
-  for (let at = body.indexOf(UNDERSCORE); at >= 0; at = body.indexOf(UNDERSCORE, at + 1)) {
-    if (!standsAt(body, at - BEFORE.length, BEFORE) || !standsAt(body, at + 1, AFTER)) continue
-    const colon = skipSpace(body, at + 1 + AFTER.length)
-    if (body[colon] !== COLON) continue
-    const start = skipSpace(body, colon + 1)
-    if (!standsAt(body, start, VALUE)) continue
-    const end = body.indexOf(QUOTE, start + 1)
-    if (end < 0 || end - start > MAX_ID) continue
-    // Ids are ASCII; anything else is no id of ours.
-    ids.add(String.fromCharCode(...body.subarray(start + 1, end)))
-    if (ids.size >= MOST_FILE_REFERENCES) break
-  }
-  return [...ids]
+/** @param places where the keys end that are called `file_id` */
+export function readFileIds(bytes: Uint8Array, places: readonly number[]): readonly string[] {
+  if (places.length === 0) return NONE
+  return [...new Set(places.flatMap((at) => readId(bytes, at) ?? []))]
 }
 
-const standsAt = (body: Uint8Array, at: number, bytes: readonly number[]): boolean =>
-  at >= 0 && bytes.every((byte, offset) => body[at + offset] === byte)
+/** Of a body that is not a message; null: it is not JSON that we can read. */
+export function findFileIds(bytes: Uint8Array): readonly string[] | null {
+  const scan = scanObject(bytes, NOTHING)
+  if (scan.kind === 'broken') return null
+  return scan.kind === 'other' ? NONE : readFileIds(bytes, scan.files)
+}
 
-function skipSpace(body: Uint8Array, from: number): number {
+/** The scan has seen that the text is whole. */
+function readId(bytes: Uint8Array, keyEnd: number): string | null {
+  let at = skipSpace(bytes, keyEnd)
+  if (bytes[at] !== COLON) return null
+  at = skipSpace(bytes, at + 1)
+  if (bytes[at] !== QUOTE) return null
+  const end = skipString(bytes, at + 1, bytes.length)
+  if (end - at > MAX_ID_BYTES) return null
+  const id = String(JSON.parse(decodeUtf8(bytes, at, end)))
+  return id.startsWith('file_') ? id : null
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
   let at = from
-  while (body[at] === 0x20 || body[at] === 0x0a || body[at] === 0x0d || body[at] === 0x09) at += 1
+  while (isSpace(bytes[at])) at += 1
   return at
 }

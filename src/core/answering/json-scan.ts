@@ -32,6 +32,8 @@ export type ObjectScan =
       readonly base64Bytes: number
       /** Where the keys `cache_control` inside its values end: the first four. */
       readonly markers: readonly number[]
+      /** The same of the keys `file_id`: the first hundred. */
+      readonly files: readonly number[]
     }
   /** Valid JSON, but not an object. */
   | { readonly kind: 'other' }
@@ -45,10 +47,11 @@ const BACKSLASH = 0x5c
 const MAX_KEY_BYTES = 192
 const MIN_BASE64_BYTES = 4096
 const MARKER = 'cache_control'
-/** With a single one of its characters as an escape, and with all of them. */
-const ESCAPED_MARKER_BYTES = { least: MARKER.length + 5, most: MARKER.length * 6 }
 /** Claude takes no more. */
 const MOST_MARKERS = 4
+const FILE = 'file_id'
+/** More than a request can mean. */
+const MOST_FILES = 100
 
 export function scanObject(
   bytes: Uint8Array,
@@ -77,6 +80,7 @@ class Scan {
   #duplicate: string | null = null
   #base64Bytes = 0
   readonly #markers: number[] = []
+  readonly #files: number[] = []
   #at: number
   #depth = 0
   #expect: Expect = 'value'
@@ -110,6 +114,7 @@ class Scan {
       duplicate: this.#duplicate,
       base64Bytes: this.#base64Bytes,
       markers: this.#markers,
+      files: this.#files,
     }
   }
 
@@ -137,7 +142,7 @@ class Scan {
     const start = this.#at + 1
     this.#at = skipString(this.#text, start, this.#end)
     const name = this.#depth === 1 ? wantedKey(this.#bytes, start, this.#at - 1) : null
-    if (this.#depth > 1 && this.#markers.length < MOST_MARKERS) this.#mark(start, this.#at - 1)
+    if (this.#depth > 1) this.#mark(start, this.#at - 1)
     if (!this.#skipSpace() || this.#bytes[this.#at] !== COLON)
       throw new Broken('expected a colon after a key', this.#at)
     this.#at += 1
@@ -150,7 +155,11 @@ class Scan {
   }
 
   #mark(start: number, end: number): void {
-    if (isMarker(this.#bytes, start, end)) this.#markers.push(this.#at)
+    if (isNamed(this.#bytes, start, end, MARKER)) {
+      if (this.#markers.length < MOST_MARKERS) this.#markers.push(this.#at)
+    } else if (isNamed(this.#bytes, start, end, FILE)) {
+      if (this.#files.length < MOST_FILES) this.#files.push(this.#at)
+    }
   }
 
   #value(byte: number): void {
@@ -206,15 +215,15 @@ function wantedKey(bytes: Uint8Array, start: number, end: number): string | null
   return escaped ? String(JSON.parse(`"${text}"`)) : text
 }
 
-function isMarker(bytes: Uint8Array, start: number, end: number): boolean {
+function isNamed(bytes: Uint8Array, start: number, end: number, name: string): boolean {
   const length = end - start
-  if (length !== MARKER.length) {
-    const { least, most } = ESCAPED_MARKER_BYTES
-    if (length < least || length > most) return false
-    return bytes.subarray(start, end).includes(BACKSLASH) && wantedKey(bytes, start, end) === MARKER
+  if (length !== name.length) {
+    // With a single one of its characters as an escape, and with all of them.
+    if (length < name.length + 5 || length > name.length * 6) return false
+    return bytes.subarray(start, end).includes(BACKSLASH) && wantedKey(bytes, start, end) === name
   }
   for (let at = 0; at < length; at += 1) {
-    if (bytes[start + at] !== MARKER.charCodeAt(at)) return false
+    if (bytes[start + at] !== name.charCodeAt(at)) return false
   }
   return true
 }

@@ -1,6 +1,7 @@
 // What the gateway has to know of a request's body, read from its raw bytes. The bytes themselves go
 // upstream, so whatever is checked here must be what Claude will see: a field of ours that comes twice is
 // refused, since two parsers may disagree on which one counts. Unknown fields are Claude's to judge.
+import { readFileIds } from './file-references.ts'
 import { scanObject, type ObjectScan, type Span } from './json-scan.ts'
 import type { CacheMarkers } from './prompt-marker.ts'
 import type { PromptSpans } from './prompt-prefix.ts'
@@ -26,6 +27,8 @@ export interface MessageFacts {
   readonly modelSpan: Span
   readonly prompt: PromptSpans
   readonly markers: CacheMarkers
+  /** Claude's files that it names. */
+  readonly fileIds: readonly string[]
 }
 
 export type ThreadFacts =
@@ -115,6 +118,7 @@ function readFacts(bytes: Uint8Array, scan: ObjectFields, shape: RequestShape): 
       messages: scan.fields.get('messages') ?? null,
     },
     markers: { forAll: scan.fields.has('cache_control'), at: scan.markers },
+    fileIds: readFileIds(bytes, scan.files),
   }
 }
 

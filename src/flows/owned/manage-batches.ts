@@ -192,6 +192,7 @@ export class BatchManager {
 
   async #accountOfFiles({ tenant }: Caller, body: Uint8Array): Promise<string | null> {
     const ids = findFileIds(body)
+    if (ids === null) throw new GatewayError('invalid_json', 'body: expected JSON in UTF-8')
     if (ids.length === 0) return null
     const owners = await ownersOf(this.#services, ids)
     const foreign = owners.find((owner) => owner.tenant !== tenant)

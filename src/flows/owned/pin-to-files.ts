@@ -1,15 +1,9 @@
 // A message that names a file of Claude's goes to the account that keeps it. Another tenant's file is not there; one that
 // nobody uploaded through us is Claude's to judge.
-import { findFileIds } from '../../core/answering/file-references.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { ObjectOwner } from '../../ports/owned-objects.ts'
 import type { Services } from '../../ports.ts'
 import type { Call } from '../call.ts'
-
-const NONE: readonly string[] = []
-
-export const fileIdsOf = ({ kind, body }: Call): readonly string[] =>
-  body === null || (kind !== 'messages' && kind !== 'count_tokens') ? NONE : findFileIds(body)
 
 /** Throws where it may not name one, or where no account has all of them. */
 export async function pinToFiles(
