@@ -5,14 +5,13 @@ import type { WebhookMessage } from '../../ports/webhooks.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
-/** @param fetchPublic connects to public addresses alone, where the platform has such a thing */
 export const fetchWebhookSender =
-  (fetchAny: Fetch, fetchPublic: Fetch = fetchAny) =>
-  async ({ url, isExempt, headers, body, timeoutMs }: WebhookMessage): Promise<Sent> => {
+  (fetch: Fetch) =>
+  async ({ url, headers, body, timeoutMs }: WebhookMessage): Promise<Sent> => {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), timeoutMs)
     try {
-      const answer = await (isExempt ? fetchAny : fetchPublic)(url, {
+      const answer = await fetch(url, {
         method: 'POST',
         // A checked address must not become another one.
         redirect: 'manual',

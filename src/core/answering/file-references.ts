@@ -1,6 +1,6 @@
 // Which of Claude's files a request's body names: `"file_id": "file_…"`, wherever it stands and however it is spelled.
 import { scanObject } from './json-scan.ts'
-import { isSpace, QUOTE, skipString } from './json-tokens.ts'
+import { isSpace, jsonText, QUOTE, skipString } from './json-tokens.ts'
 import { decodeUtf8 } from './utf8.ts'
 
 /** Far longer than any id, all of its characters as escapes. */
@@ -28,7 +28,7 @@ function readId(bytes: Uint8Array, keyEnd: number): string | null {
   if (bytes[at] !== COLON) return null
   at = skipSpace(bytes, at + 1)
   if (bytes[at] !== QUOTE) return null
-  const end = skipString(bytes, at + 1, bytes.length)
+  const end = skipString(jsonText(bytes), at + 1, bytes.length)
   if (end - at > MAX_ID_BYTES) return null
   const id = String(JSON.parse(decodeUtf8(bytes, at, end)))
   return id.startsWith('file_') ? id : null

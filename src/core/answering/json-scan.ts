@@ -215,12 +215,18 @@ function wantedKey(bytes: Uint8Array, start: number, end: number): string | null
   return escaped ? String(JSON.parse(`"${text}"`)) : text
 }
 
+/** Without a view of the bytes: many keys of a tool's schema are long enough to be asked. */
+function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if (bytes[at] === BACKSLASH) return true
+  return false
+}
+
 function isNamed(bytes: Uint8Array, start: number, end: number, name: string): boolean {
   const length = end - start
   if (length !== name.length) {
     // With a single one of its characters as an escape, and with all of them.
     if (length < name.length + 5 || length > name.length * 6) return false
-    return bytes.subarray(start, end).includes(BACKSLASH) && wantedKey(bytes, start, end) === name
+    return hasEscape(bytes, start, end) && wantedKey(bytes, start, end) === name
   }
   for (let at = 0; at < length; at += 1) {
     if (bytes[start + at] !== name.charCodeAt(at)) return false
