@@ -187,7 +187,7 @@ export function describeJobs(name: string, make: () => JobsUnderTest): void {
       )
 
     test('gather the jobs of a group, and give their batch to one at a time', async () => {
-      const many = { group: 'g', noticeMs: 50, request: bytes(2_000_000) }
+      const many = { group: 'g', noticeMs: 600, request: bytes(1_200_000) }
       const messages = [await taken(many), await taken(many), await taken(many)]
       const alone = await taken({ group: 'h', noticeMs: 50 })
       const [first = alone] = messages
@@ -205,7 +205,7 @@ export function describeJobs(name: string, make: () => JobsUnderTest): void {
     })
 
     test('end the jobs of a batch each with its own result, and have the rest called by itself', async () => {
-      const change = { group: 'g', noticeMs: 50 }
+      const change = { group: 'g', noticeMs: 300 }
       const first = await taken(change)
       const canceled = await taken(change)
       const rest = await taken(change)

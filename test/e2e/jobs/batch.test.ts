@@ -21,7 +21,7 @@ const start = async (): Promise<void> => {
     dir,
     env: {
       ANTHROPIC_BASE_URL: simulator.url,
-      SLUICE_LEASE_TTL_MS: '2000',
+      SLUICE_LEASE_TTL_MS: '3000',
       SLUICE_LEASE_RENEW_MS: '500',
       SLUICE_JOB_TIMEOUT_MS: '1500',
       SLUICE_QUEUE_WAIT_MS: '500',
@@ -55,8 +55,10 @@ test('jobs that can wait are one batch, each with its answer, and cost half to t
   simulator.sim.settings.batchMs = 300
   const [byItself] = await endOf(await sendMany(1, {}))
   const before = batchesSent()
-  const ids = await sendMany(10, { mode: 'batch' })
-  const low = await sendMany(2, { mode: 'auto', lane: 'low' })
+  const [ids, low] = await Promise.all([
+    sendMany(10, { mode: 'batch' }),
+    sendMany(2, { mode: 'auto', lane: 'low' }),
+  ])
   const ended = await endOf([...ids, ...low])
   expect(ended.map(({ status }) => status)).toEqual(ended.map(() => 'succeeded'))
   expect(batchesSent() - before).toBe(1)

@@ -8,7 +8,7 @@ let world: JobWorld
 afterEach(() => world.stop())
 
 const GROUP = JSON.stringify(['claude-sonnet-5-5', [['anthropic-version', '2023-06-01']]])
-const gathering: SubmissionChange = { group: GROUP, noticeMs: 50 }
+const gathering: SubmissionChange = { group: GROUP, noticeMs: 150 }
 const MESSAGE = {
   type: 'message',
   model: 'claude-sonnet-5-5',
