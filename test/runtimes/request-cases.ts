@@ -15,6 +15,21 @@ const sha256 = (text: Uint8Array | string): string =>
 const { text: UNKNOWN_KEY } = formatApiKey('0'.repeat(10), '0'.repeat(32))
 
 export function describeRequests(running: Running): void {
+  test('a file is passed to Claude as it comes, and back', async () => {
+    const { url } = running.gateway
+    const bytes = new Uint8Array(2 * 1024 * 1024).map((_, at) => at % 251)
+    const own = { 'x-api-key': running.world.keys.enterprise, 'anthropic-version': '2023-06-01' }
+    const form = new FormData()
+    form.set('file', new File([bytes], 'data.bin', { type: 'application/octet-stream' }))
+    const made = await fetch(`${url}/v1/files`, { method: 'POST', headers: own, body: form })
+    expect(made.status, await made.clone().text()).toBe(200)
+    const { id } = (await made.json()) as { id: string }
+    const content = await fetch(`${url}/v1/files/${id}/content`, { headers: own })
+    expect(sha256(new Uint8Array(await content.arrayBuffer()))).toBe(sha256(bytes))
+    const gone = await fetch(`${url}/v1/files/${id}`, { method: 'DELETE', headers: own })
+    expect(gone.status).toBe(200)
+  })
+
   test('health touches nothing, ready asks every part', async () => {
     const { url } = running.gateway
     expect((await send(url, { path: '/health' })).status).toBe(200)
