@@ -39,15 +39,15 @@ export const promptMutants: readonly Mutant[] = [
   {
     fault: 'markers written with escapes are not counted',
     file: 'src/core/answering/json-scan.ts',
-    from: 'bytes.subarray(start, end).includes(BACKSLASH) && ',
-    to: 'false && ',
+    from: 'return hasEscape(bytes, start, end) && ',
+    to: 'return false && ',
     killedBy: [MARKER, 'those written with escapes'],
   },
   {
     fault: 'text that looks like a marker is counted',
     file: 'src/core/answering/json-scan.ts',
-    from: 'if (this.#depth > 1 && this.#markers.length < MOST_MARKERS)',
-    to: 'if (this.#depth > 1 && this.#markers.push(0) < 0)',
+    from: 'if (isNamed(this.#bytes, start, end, MARKER)) {',
+    to: 'if (isNamed(this.#bytes, start, end, MARKER) || end > start) {',
     killedBy: [MARKER, 'takes text that only looks like a marker for text'],
   },
   {
