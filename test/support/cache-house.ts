@@ -11,6 +11,8 @@ export interface CacheWorld {
   readonly store: AnswerStore
   /** Calls that reached Claude, of all isolates. */
   sent(): number
+  /** Calls of which the store has heard the end. */
+  landed(): number
   stop(): void
 }
 
@@ -18,7 +20,16 @@ export async function openCacheWorld(
   isolates: number,
   options: HouseOptions & { readonly around?: (store: AnswerStore) => AnswerStore },
 ): Promise<CacheWorld> {
-  const own = memoryAnswerStore({ now: () => Date.now() })
+  const memory = memoryAnswerStore({ now: () => Date.now() })
+  let landed = 0
+  const own: AnswerStore = {
+    ...memory,
+    land: async (...given) => {
+      const isKept = await memory.land(...given)
+      landed += 1
+      return isKept
+    },
+  }
   const store = options.around?.(own) ?? own
   const opened = Array.from({ length: isolates }, () => openHouse({ ...options, answers: store }))
   const houses = await Promise.all(opened)
@@ -26,6 +37,7 @@ export async function openCacheWorld(
     houses,
     store,
     sent: () => houses.reduce((sum, house) => sum + house.sent.length, 0),
+    landed: () => landed,
     stop: () => {
       for (const house of houses) house.stop()
     },

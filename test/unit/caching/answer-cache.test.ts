@@ -25,6 +25,10 @@ const open = async (options: Partial<HouseOptions> & Parameters<typeof openCache
   if (house === undefined) throw new Error('There is no house')
   return house
 }
+/** Every call has ended, and the store knows. */
+const ended = (): Promise<void> =>
+  vi.waitFor(() => expect(world.landed()).toBe(world.sent()), { interval: 2 })
+
 const statusOf = (answer: Response): string | null => answer.headers.get('cache-status')
 const isStreamed = (body: string): boolean =>
   (JSON.parse(body) as { stream?: boolean }).stream === true
@@ -68,19 +72,14 @@ describe('an answer is kept', () => {
   test('for the tenant that asked, and no other', async () => {
     const house = await open({ answer: claude })
     await (await house.ask({}, { headers: CACHED })).text()
-    const other = await openCacheWorld(1, { answer: claude, caller: { tenant: 'other' } })
-    const [neighbour] = other.houses
-    await world.store.readCounts()
-    const shared = await openCacheWorld(1, {
+    const other = await openCacheWorld(1, {
       answer: claude,
       caller: { tenant: 'other' },
       around: () => world.store,
     })
-    const answer = await shared.houses[0]?.ask({}, { headers: CACHED })
-    expect(answer === undefined ? null : statusOf(answer)).toBe('sluice; fwd=miss')
-    expect(neighbour).toBeDefined()
+    const answer = await other.houses[0]!.ask({}, { headers: CACHED })
+    expect(statusOf(answer)).toBe('sluice; fwd=miss')
     other.stop()
-    shared.stop()
   })
 
   test('for each of its users where they are told apart', async () => {
@@ -128,7 +127,7 @@ describe('an answer is kept', () => {
       const asked = await house.ask(fields, { headers: CACHED })
       expect(statusOf(asked)).toBe('sluice; fwd=miss')
       await asked.text()
-      await house.settled()
+      await ended()
       expect(world.sent()).toBe(calls)
     }
   })
@@ -161,7 +160,7 @@ describe('the caller decides', () => {
       const headers = cacheControl === undefined ? {} : { 'cache-control': cacheControl }
       const answer = await house.ask({}, { headers: { ...CACHED, ...headers } })
       const { id } = (await answer.json()) as { id: string }
-      await house.settled()
+      await ended()
       return [statusOf(answer), id]
     }
     expect(await ask()).toEqual(['sluice; fwd=miss', 'msg_1'])
@@ -185,7 +184,7 @@ describe('the caller decides', () => {
   test('max-age is the oldest that will do', async () => {
     const house = await open({ answer: claude })
     await (await house.ask({}, { headers: CACHED })).text()
-    await house.settled()
+    await ended()
     const now = Date.now()
     vi.spyOn(Date, 'now').mockImplementation(() => now + 5_000)
     const at = async (age: number) =>
@@ -197,14 +196,11 @@ describe('the caller decides', () => {
 
   test.each([
     ['sluice-cache-ttl', 'soon'],
-    ['sluice-cache-tags', 'ä'],
+    ['sluice-cache-tags', 'a b'],
     ['cache-control', 'max-age=x'],
   ])('a wrong %s is refused by name', async (name, value) => {
     const house = await open({ answer: claude })
-    const answer = await house.ask(
-      {},
-      { headers: { ...CACHED, [name]: encodeURI(value) === value ? value : 'a b' } },
-    )
+    const answer = await house.ask({}, { headers: { ...CACHED, [name]: value } })
     expect(answer.status).toBe(400)
     expect(await answer.text()).toContain(`${name}: `)
   })
@@ -222,14 +218,14 @@ describe('past its time', () => {
     const house = await open({ answer: () => answered({ id: `msg_${(made += 1)}` }) })
     const headers = { 'sluice-cache-ttl': '10', 'cache-control': 'max-stale=5' }
     await (await house.ask({}, { headers })).text()
-    await house.settled()
+    await ended()
     later(12_000)
     const stale = await house.ask({}, { headers })
     expect(statusOf(stale)).toBe('sluice; hit; detail=stale')
     expect(stale.headers.get('age')).toBe('12')
     expect(await stale.json()).toMatchObject({ id: 'msg_1' })
-    await house.settled()
-    expect(made).toBe(2)
+    await vi.waitFor(() => expect(made).toBe(2))
+    await ended()
     const fresh = await house.ask({}, { headers })
     expect(statusOf(fresh)).toBe('sluice; hit')
     expect(await fresh.json()).toMatchObject({ id: 'msg_2' })
@@ -243,7 +239,7 @@ describe('past its time', () => {
     })
     const headers = { 'sluice-cache-ttl': '10' }
     await (await house.ask({}, { headers })).text()
-    await house.settled()
+    await ended()
     later(12_000)
     isDown = true
     const allowed = { ...headers, 'cache-control': 'stale-if-error=60' }
@@ -265,13 +261,13 @@ describe('past its time', () => {
     vi.spyOn(Date, 'now').mockImplementation(() => now + (made > 0 ? 1_000 : 0) + calls)
     const headers = { 'sluice-cache-ttl': '10' }
     await (await house.ask({}, { headers })).text()
-    await house.settled()
+    await ended()
     calls = 9_000
     const hit = await house.ask({}, { headers })
     expect(statusOf(hit)).toBe('sluice; hit')
     expect(await hit.json()).toMatchObject({ id: 'msg_1' })
-    await house.settled()
-    expect(made).toBe(2)
+    await vi.waitFor(() => expect(made).toBe(2))
+    await ended()
     expect(await (await house.ask({}, { headers })).json()).toMatchObject({ id: 'msg_2' })
   })
 })
@@ -283,7 +279,7 @@ test('an invalidation is seen by the next request, whatever this isolate holds',
   expect(statusOf(await house.ask({}, { headers }))).toBe('sluice; hit')
   await world.store.invalidate(markOf({ tenant: 'acme', tag: 'news' }), null)
   expect(statusOf(await house.ask({}, { headers }))).toBe('sluice; fwd=miss')
-  await house.settled()
+  await ended()
   expect(statusOf(await house.ask({}, { headers }))).toBe('sluice; hit')
 })
 
