@@ -17,6 +17,7 @@ import { files } from './routes/files.ts'
 import { health } from './routes/health.ts'
 import { jobs } from './routes/jobs.ts'
 import { messages } from './routes/messages.ts'
+import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
 import { sessions } from './routes/sessions.ts'
 import { tokens } from './routes/tokens.ts'
@@ -39,6 +40,7 @@ export function createApp(services: Services) {
     .use(requestScope(services))
     .use('/v1/*', cors(origins))
     .route('/', health(services))
+    .route('/', metrics(services))
     .route('/v1', messages(services, { readCall, takeTurn, cache }))
     .route('/v1', sessions(services, identify, takeTurn))
     .route('/v1', jobs(services, identify, takeJob))
