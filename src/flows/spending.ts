@@ -63,6 +63,11 @@ export class Spending {
     const { refusals, allowanceNanoUsd } = this.#tab
     if (refusals !== null) return refusalOfTenant(refusals.map(toldLimit), this.#now())
     const allowance = allowanceNanoUsd ?? Infinity
+    if (allowance >= this.#mostNanoUsd) {
+      // It holds all that it can spend. What we count may be more than that, since tokens are guessed from bytes until the end.
+      this.#lookAtTokens = Infinity
+      return null
+    }
     const cost = this.#tab.progress()?.costNanoUsd ?? 0
     if (cost >= allowance) return 'ask'
     this.#askAtNanoUsd ??= this.#askAt(cost, allowance)
@@ -75,11 +80,10 @@ export class Spending {
     return null
   }
 
-  /** Halfway; not at all where the call may spend all that it can. */
+  /** Halfway, where that is worth a call. */
   #askAt(cost: number, allowance: number): number {
     const half = (allowance - cost) / 2
-    const isWorthIt = this.#tokensFor(half) >= LEAST_EARLY_TOKENS
-    return isWorthIt && allowance < this.#mostNanoUsd ? cost + half : Infinity
+    return this.#tokensFor(half) >= LEAST_EARLY_TOKENS ? cost + half : Infinity
   }
 
   /** How many are sure to cost no more. */

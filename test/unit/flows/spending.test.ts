@@ -148,6 +148,13 @@ it('far from its end a budget costs no word to the ledger, and without one no lo
   expect(renew).not.toHaveBeenCalled()
 })
 
+it('a stream that holds all that it can spend asks for no more, though we count more than it may produce', async () => {
+  const renew = vi.fn()
+  await open({ tier: { budgetUsdPerDay: 100 }, ledgers: (own) => ({ ...own, renew }) })
+  expect(tokensIn(await (await ask(200)).text())).toBe(1_000)
+  expect(renew).not.toHaveBeenCalled()
+})
+
 it('a stream at its allowance does not go on without its ledger, and is billed when that is back', async () => {
   await open({
     tier: budgetOf(300),
