@@ -1,5 +1,6 @@
 // One turn of a session: the history is read and the session claimed in the round trip that asks the request limits,
 // the call is made with the history before it, and the whole turn is kept before the caller sees the answer's end.
+import { withApiVersion } from '../core/answering/header-policy.ts'
 import { scanObject } from '../core/answering/json-scan.ts'
 import {
   CHAT_DEFAULTS,
@@ -23,8 +24,6 @@ import { replayTurn } from './replay-turn.ts'
 import { isSessionId, newSessionId, ownerOf, storeFailed } from './session-access.ts'
 
 const MAX_KEY_CHARS = 255
-/** Of the Claude API, where a chat does not say another. */
-const CHAT_VERSION = '2023-06-01'
 
 export type TurnTaker = (
   kind: 'chat' | 'messages',
@@ -203,8 +202,7 @@ function turnCall(
   const query = call.target.indexOf('?')
   return {
     ...call,
-    // /v1/chat is no route of Claude's, so its callers need not know Claude's header.
-    ...(kind === 'chat' ? { headers: { 'anthropic-version': CHAT_VERSION, ...call.headers } } : {}),
+    headers: kind === 'chat' ? withApiVersion(call.headers) : call.headers,
     target: `/v1/messages${query < 0 ? '' : call.target.slice(query)}`,
     affinity: key.id,
     lastAccount: before.account,

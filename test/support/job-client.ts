@@ -42,7 +42,6 @@ export const jobClient = (url: string, key: string) => {
       ...init,
       headers: {
         'x-api-key': key,
-        'anthropic-version': '2023-06-01',
         'content-type': 'application/json',
         ...init.headers,
       },

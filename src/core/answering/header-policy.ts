@@ -51,3 +51,8 @@ const WITHHELD_PREFIXES = [
 /** @param name in lower case */
 export const isReturnedResponseHeader = (name: string): boolean =>
   !WITHHELD.has(name) && !WITHHELD_PREFIXES.some((prefix) => name.startsWith(prefix))
+
+/** What a call goes up with where the route is ours, so that its caller need not know Claude's header. */
+export const withApiVersion = (
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> => ({ 'anthropic-version': '2023-06-01', ...headers })

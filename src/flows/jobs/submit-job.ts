@@ -1,6 +1,6 @@
 // A job is taken: checked as the call that it will be, counted as a request, kept. From then on it is not lost.
 import type { Lane } from '../../core/admission/admission.ts'
-import { isForwardedRequestHeader } from '../../core/answering/header-policy.ts'
+import { isForwardedRequestHeader, withApiVersion } from '../../core/answering/header-policy.ts'
 import { showTime } from '../../core/admin/times.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { JobMode, JobRules } from '../../core/jobs/job.ts'
@@ -66,7 +66,7 @@ function callOf(services: Services, { request, scope, caller, asked }: JobSource
   try {
     const body = asked.request
     const call = describeCall(services, { kind: 'messages', request: posed, scope, caller, body })
-    if (!call.usesThread) return call
+    if (!call.usesThread) return { ...call, headers: withApiVersion(call.headers) }
   } catch (error) {
     if (!(error instanceof GatewayError) || !/^\w+: /.test(error.message)) throw error
     const isField = error.reason === 'invalid_request' && !error.message.startsWith('sluice-')

@@ -321,7 +321,7 @@ test('a full gate makes a job of a request that can wait, with its place', async
   const ask = (headers: Record<string, string>) =>
     own.ask<ShownJob>('/v1/messages', {
       method: 'POST',
-      headers: { 'anthropic-sim-tag': 'async', ...headers },
+      headers: { 'anthropic-version': '2023-06-01', 'anthropic-sim-tag': 'async', ...headers },
       body: JSON.stringify({
         model: 'claude-sonnet-5-5',
         max_tokens: 64,
